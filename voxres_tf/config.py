@@ -1,0 +1,224 @@
+"""Everything that a run can be told, as frozen models that travel as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voxres_tf.errors import ConfigError, message
+
+MODALITIES = ("t1", "t1-ir", "flair", "t2")
+"""The names of modalities everywhere: on the command line, in manifests, in contracts."""
+
+STRIDE = 8
+"""Three convolutions of stride 2: spatial sizes are multiples of 8."""
+
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+Positive = Annotated[int, Field(gt=0)]
+Multiple = Annotated[int, Field(gt=0, multiple_of=STRIDE)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Shape = tuple[Multiple, Multiple, Multiple]
+
+
+class Config(BaseModel):
+    """Frozen, strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class PreprocessConfig(Config):
+    """How a subject becomes the network's channels (section 3.1 of the paper, `docs/method.md`).
+
+    Attributes:
+        modalities: in the order of the channels.
+        filtered: add (original - Gaussian, then CLAHE) of every modality as further channels.
+        gaussian_sigma: in-plane, in voxels.
+        gaussian_radius: the kernel has 2 r + 1 voxels a side (15: 31 x 31).
+        clahe_tile: side of a CLAHE tile in voxels.
+        clahe_clip: contrast limit on OpenCV's scale, in multiples of a flat histogram's bin.
+    """
+
+    modalities: tuple[Literal["t1", "t1-ir", "flair", "t2"], ...] = ("t1", "t1-ir", "flair")
+    filtered: bool = True
+    gaussian_sigma: Annotated[float, Field(gt=0)] = 5.0
+    gaussian_radius: Positive = 15
+    clahe_tile: Annotated[int, Field(ge=2)] = 16
+    clahe_clip: Annotated[float, Field(gt=0)] = 2.0
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if not self.modalities or len(set(self.modalities)) != len(self.modalities):
+            raise ValueError("modalities must be distinct and at least one")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels: the originals first, then `<modality>:filtered`."""
+        extra = tuple(f"{m}:filtered" for m in self.modalities) if self.filtered else ()
+        return (*self.modalities, *extra)
+
+
+class ModelConfig(Config):
+    """The network of `model.voxresnet.build_voxresnet`.
+
+    Attributes:
+        in_channels: m of the paper; 6 = three modalities and their filtered versions.
+        classes: K, background included.
+        width: channels of the first two convolutions; all others have twice as many.
+        thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module.
+    """
+
+    in_channels: Positive = 6
+    classes: Annotated[int, Field(ge=2)] = 4
+    width: Positive = 32
+    thin_kernels: bool = False
+
+
+class TrainingConfig(Config):
+    """The objective (eq. 3), the crops and the course of a training.
+
+    Attributes:
+        crop: voxels of a training crop; also the tile of prediction.
+        batch: crops per step, over all devices.
+        steps: updates of the weights in all.
+        steps_per_epoch: an epoch is this many steps; history has one row per epoch.
+        optimizer, learning_rate, momentum: momentum is for sgd alone.
+        decay_power: the rate falls as (1 - step / steps) ** decay_power.
+        warmup_steps: the rate climbs linearly from 0 over so many steps first.
+        clip_norm: limit of the gradient's global norm; 0 switches it off.
+        l2: lambda of eq. (3), times the sum of the squared kernels.
+        aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs.
+        foreground_share: share of crops whose centre is a voxel of a tissue class.
+        flip: mirror crops left-right, every second one on average.
+        jitter: SD of the per-channel gain and offset; 0 switches it off.
+        precision: policy of the convolutions; heads, softmax and loss stay in float32.
+        seed: of the weights and of every crop.
+        validate_every: epochs between tiled predictions of the validation subjects.
+        checkpoint_minutes: at most so long between two checkpoints.
+    """
+
+    crop: Shape = (80, 80, 80)
+    batch: Positive = 1
+    steps: Positive = 10_000
+    steps_per_epoch: Positive = 100
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    decay_power: Annotated[float, Field(ge=0)] = 0.9
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(ge=0)] = 2.5e-4
+    aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
+    aux_start: Annotated[float, Field(ge=0)] = 1.0
+    aux_end: Annotated[float, Field(ge=0)] = 1e-3
+    foreground_share: Share = 0.5
+    flip: bool = True
+    jitter: Annotated[float, Field(ge=0)] = 0.0
+    precision: Precision = "float32"
+    seed: Annotated[int, Field(ge=0)] = 0
+    validate_every: Positive = 10
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the steps make, the last one possibly short."""
+        return -(-self.steps // self.steps_per_epoch)
+
+
+class RunConfig(Config):
+    """All of one training; `config.json` of its run folder."""
+
+    preprocess: PreprocessConfig = PreprocessConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        if self.model.in_channels != len(self.preprocess.channels):
+            raise ValueError(
+                f"model.in_channels is {self.model.in_channels}, but pre-processing gives "
+                f"{len(self.preprocess.channels)} channels: {', '.join(self.preprocess.channels)}"
+            )
+        return self
+
+    def updated(self, **sections: Mapping[str, Any]) -> RunConfig:
+        """A copy with fields of its sections replaced; `in_channels` follows the modalities.
+
+        >>> RunConfig().updated(preprocess={"filtered": False}).model.in_channels
+        3
+        """
+        values = self.model_dump()
+        for section, fields in sections.items():
+            values[section] |= fields
+        channels = parse(PreprocessConfig, values["preprocess"], "preprocess").channels
+        values["model"]["in_channels"] = len(channels)
+        return parse(RunConfig, values, "configuration")
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
+    """Validate values into a config, with pydantic's findings as one line.
+
+    Args:
+        values: a mapping, or JSON text.
+        where: the file or command that the values come from.
+
+    Raises:
+        ConfigError: naming every field that is wrong, its rule and what was received.
+    """
+    try:
+        if isinstance(values, str | bytes):
+            return kind.model_validate_json(values)
+        return kind.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        rules = "; ".join(f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found)
+        received = "; ".join(_short(e["input"]) for e in found)
+        raise ConfigError(message(where, rules, received, "mend these fields")) from error
+
+
+def load(kind: type[ConfigT], path: Path) -> ConfigT:
+    """Read a config from a JSON file.
+
+    Raises:
+        ConfigError: if the file is missing, is not JSON or breaks a rule.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(message(path, "a JSON file", error, "check the path")) from error
+    return parse(kind, text, path)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_HALF = RunConfig(model=ModelConfig(width=16))
+_FAST = {"optimizer": "adam", "learning_rate": 2e-3, "l2": 1e-5, "clip_norm": 1.0}
+
+PRESETS: Mapping[str, RunConfig] = MappingProxyType(
+    {
+        "full": RunConfig(),
+        "half": _HALF,
+        "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
+        # For two cores and an evening: see README, "Figures".
+        "cpu": _HALF.updated(
+            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3000, "warmup_steps": 50}
+        ),
+        # For `voxres demo` and tests: minutes, not hours.
+        "tiny": _HALF.updated(
+            model={"width": 8},
+            training={
+                **_FAST, "crop": (48, 48, 24), "batch": 2, "steps": 200, "steps_per_epoch": 20,
+            },
+        ),
+    }
+)  # fmt: skip

@@ -1,0 +1,83 @@
+"""The contract inside every exported model: what it must be fed and what its answers mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from voxres_tf.config import STRIDE, Config, ModelConfig, PreprocessConfig, Shape, load
+from voxres_tf.errors import ModelError, VoxResError, message
+from voxres_tf.labels import CLASS_NAMES
+
+FORMAT_VERSION = 1
+CONTRACT_FILE = Path("assets.extra") / "voxres.json"
+
+
+class Contract(Config):
+    """`assets.extra/voxres.json` of a SavedModel.
+
+    Attributes:
+        format_version: of this file; a reader refuses what it does not know.
+        name, version: of the model, as in its path `<name>/<version>/`.
+        preprocess: how channels are made; `channels` repeats their names in order.
+        model: the network's shape.
+        classes: names of the outputs; class 0 is background.
+        stride: spatial sizes of a tile are multiples of it.
+        patch: the tile that the network was trained on.
+        optional_modalities: those that may be missing.
+        context_channels: probability maps of a first stage that it expects, 0 for none.
+        training: summary of the training data and its length.
+        versions: of the libraries that exported it.
+        weights_sha256: of all weights in the order of the network.
+    """
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    version: int = Field(gt=0)
+    preprocess: PreprocessConfig
+    channels: tuple[str, ...]
+    model: ModelConfig
+    classes: tuple[str, ...] = CLASS_NAMES
+    stride: int = STRIDE
+    patch: Shape
+    optional_modalities: tuple[str, ...] = ()
+    context_channels: int = Field(0, ge=0)
+    training: dict[str, str | int | float | list[str]] = {}
+    versions: dict[str, str] = {}
+    weights_sha256: str
+
+
+def read_contract(saved_model: Path) -> Contract:
+    """The contract of the SavedModel in that folder.
+
+    Raises:
+        ModelError: if there is none, or one that this version cannot honour.
+    """
+    path = saved_model / CONTRACT_FILE
+    if not path.is_file():
+        raise ModelError(
+            message(path, "an exported model holds its contract", "nothing", "run voxres export")
+        )
+    try:
+        contract = load(Contract, path)
+    except VoxResError as error:
+        raise ModelError(str(error)) from error
+    fault = _fault(contract)
+    if fault:
+        raise ModelError(message(path, *fault, "use a voxres that matches, or export again"))
+    return contract
+
+
+def _fault(contract: Contract) -> tuple[str, str] | None:
+    if contract.format_version != FORMAT_VERSION:
+        return f"contracts of format {FORMAT_VERSION}", f"format {contract.format_version}"
+    if contract.context_channels or contract.optional_modalities:
+        return "models without context or optional modalities", "a model with them"
+    if contract.channels != contract.preprocess.channels:
+        return f"channels {contract.preprocess.channels}", f"{contract.channels}"
+    if contract.model.in_channels != len(contract.channels):
+        return f"{len(contract.channels)} channels", f"{contract.model.in_channels}"
+    if contract.stride != STRIDE or len(contract.classes) != contract.model.classes:
+        return f"stride {STRIDE} and a name per class", f"{contract.stride}, {contract.classes}"
+    return None

@@ -1,0 +1,117 @@
+"""A subject: the files of one person's scan, and their volumes on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.volume import Grid, Volume, read_volume
+
+GRID_TOLERANCE_MM = 0.1
+"""Volumes whose corners lie this close together count as being on one grid."""
+
+
+@dataclass(frozen=True)
+class SubjectFiles:
+    """Where one subject lies on disk.
+
+    Attributes:
+        id: unique within its data set.
+        images: modality (see `config.MODALITIES`) -> file.
+        labels: file of the reference segmentation, None where there is none.
+        scheme: name of the label scheme of that file (see `labels.SCHEMES`).
+    """
+
+    id: str
+    images: Mapping[str, Path]
+    labels: Path | None = None
+    scheme: str = "tissue"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One subject in memory: every volume has the shape and place of `grid`.
+
+    Attributes:
+        id: as in `SubjectFiles`.
+        images: modality -> volume.
+        grid: of the first modality; what predictions are written on.
+        labels: codes as stored, None where there are none.
+        scheme: name of their label scheme.
+    """
+
+    id: str
+    images: Mapping[str, Volume]
+    grid: Grid
+    labels: Volume | None = None
+    scheme: str = "tissue"
+
+
+def read_subject(
+    files: SubjectFiles, modalities: Sequence[str], *, with_labels: bool = False
+) -> Subject:
+    """Read the wanted volumes of a subject and hold them to the rules of a subject.
+
+    Args:
+        files: where they lie.
+        modalities: those to read, in this order; others are left alone.
+        with_labels: read the labels too, which must then exist.
+
+    Raises:
+        DataError: for a modality or labels that are missing, a file that cannot be read, grids
+            that differ, or values that are not finite.
+    """
+    missing = [m for m in modalities if m not in files.images]
+    if missing:
+        raise DataError(
+            message(
+                f"subject {files.id}",
+                f"modalities {', '.join(modalities)}",
+                f"{', '.join(files.images) or 'none'} (missing: {', '.join(missing)})",
+                "add the files or choose other modalities",
+            )
+        )
+    images = {m: _finite(read_volume(files.images[m]), files.images[m]) for m in modalities}
+    first = modalities[0]
+    grid = images[first].grid
+    for name in modalities[1:]:
+        require_grid(images[name].grid, files.images[name], grid, files.images[first])
+    labels = None
+    if with_labels:
+        if files.labels is None:
+            raise DataError(
+                message(f"subject {files.id}", "a label file", "none", "add it or leave it out")
+            )
+        labels = _finite(read_volume(files.labels), files.labels)
+        require_grid(labels.grid, files.labels, grid, files.images[first])
+    return Subject(files.id, images, grid, labels, files.scheme)
+
+
+def require_grid(grid: Grid, path: Path, reference: Grid, reference_path: Path) -> None:
+    """Raise `DataError` unless two files lie on one grid, within `GRID_TOLERANCE_MM`."""
+    fault = grid_fault(grid, reference)
+    if fault:
+        raise DataError(
+            message(path, f"the grid of {reference_path}", fault, "resample it to that grid")
+        )
+
+
+def grid_fault(grid: Grid, reference: Grid) -> str | None:
+    """How a grid differs from another, None if it does not."""
+    if grid.shape != reference.shape:
+        return f"shape {grid.shape} instead of {reference.shape}"
+    distance = grid.distance_mm(reference)
+    return f"{distance:.2f} mm apart" if distance > GRID_TOLERANCE_MM else None
+
+
+def _finite(volume: Volume, path: Path) -> Volume:
+    bad = int(volume.data.size - np.isfinite(volume.data).sum())
+    if bad:
+        raise DataError(
+            message(path, "finite values", f"{bad} voxels NaN or infinite", "set them to 0")
+        )
+    return volume

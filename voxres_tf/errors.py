@@ -1,0 +1,37 @@
+"""The errors of the package: one line each, naming file, rule, received value and next step."""
+
+from __future__ import annotations
+
+
+class VoxResError(Exception):
+    """Base of every error that a user can mend; the commands print it and exit with code 1."""
+
+
+class DataError(VoxResError):
+    """An input file or data set that breaks a rule of its layout, grid, labels or values."""
+
+
+class ConfigError(VoxResError):
+    """A configuration value that is unknown, of the wrong type or out of range."""
+
+
+class ModelError(VoxResError):
+    """An exported model or a checkpoint that cannot be used as asked."""
+
+
+class TrainingError(VoxResError):
+    """A training that cannot start, resume or go on."""
+
+
+class OutputExistsError(VoxResError):
+    """An output that is already there and was not to be overwritten."""
+
+
+def message(where: object, rule: str, received: object, then: str) -> str:
+    """One line in the house's order: where it went wrong, the rule, what was received, what to do.
+
+    >>> message("T1.nii", "a volume has three axes", "shape (4, 4)", "export it as a 3-D volume")
+    'T1.nii: a volume has three axes. Received: shape (4, 4). Export it as a 3-D volume.'
+    """
+    step = then[:1].upper() + then[1:]
+    return f"{where}: {rule}. Received: {received}. {step.rstrip('.')}."

@@ -1,0 +1,87 @@
+"""Files written whole or not at all, hashes of files, and a lock for folders in use."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from voxres_tf.errors import OutputExistsError, VoxResError, message
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """A temporary path beside `target` that takes its place when the block ends without error.
+
+    The temporary name keeps the suffixes of the target (`.nii.gz` stays `.nii.gz`), since writers
+    choose their format by it. Works for files and for folders; a folder must not exist yet.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".partial-{secrets.token_hex(4)}-{target.name}"
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write JSON atomically: two spaces, sorted keys, a newline at the end; NaN is an error."""
+    write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def json_hash(value: Any) -> str:
+    """SHA-256 of a JSON value, independent of the order of keys, in hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise `OutputExistsError` if `path` is there and is not to be overwritten."""
+    if path.exists() and not overwrite:
+        raise OutputExistsError(
+            message(path, "outputs are not replaced", "a path that exists", "pass --overwrite")
+        )
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process: a second one is told so at once.
+
+    The lock is the operating system's, so it goes with the process, however that ends.
+
+    Raises:
+        VoxResError: if another process holds it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VoxResError(
+                message(folder, "one process at a time", "a second", "wait for the first to end")
+            ) from None
+        yield
