@@ -1,0 +1,5 @@
+"""The network. Importing this package sets up TensorFlow's environment first."""
+
+from voxres_tf.runtime import tensorflow_settings
+
+tensorflow_settings()
