@@ -88,7 +88,6 @@ class TrainingConfig(Config):
         steps_per_epoch: an epoch is this many steps; history has one row per epoch.
         optimizer, learning_rate, momentum: momentum is for sgd alone.
         decay_power: the rate falls as (1 - step / steps) ** decay_power.
-        warmup_steps: the rate climbs linearly from 0 over so many steps first.
         clip_norm: limit of the gradient's global norm; 0 switches it off.
         l2: lambda of eq. (3), times the sum of the squared kernels.
         aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs.
@@ -109,12 +108,11 @@ class TrainingConfig(Config):
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     decay_power: Annotated[float, Field(ge=0)] = 0.9
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 2.5e-4
     aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
-    aux_start: Annotated[float, Field(ge=0)] = 1.0
-    aux_end: Annotated[float, Field(ge=0)] = 1e-3
+    aux_start: Annotated[float, Field(gt=0)] = 1.0
+    aux_end: Annotated[float, Field(gt=0)] = 1e-3
     foreground_share: Share = 0.5
     flip: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
@@ -178,7 +176,9 @@ def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
         return kind.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        rules = "; ".join(f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found)
+        rules = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found
+        )
         received = "; ".join(_short(e["input"]) for e in found)
         raise ConfigError(message(where, rules, received, "mend these fields")) from error
 
@@ -211,7 +211,8 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
         # For two cores and an evening: see README, "Figures".
         "cpu": _HALF.updated(
-            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3000, "warmup_steps": 50}
+            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3000,
+                      "foreground_share": 0.8, "jitter": 0.1}
         ),
         # For `voxres demo` and tests: minutes, not hours.
         "tiny": _HALF.updated(

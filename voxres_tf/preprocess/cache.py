@@ -1,0 +1,99 @@
+"""Prepared subjects on disk, under a key of everything that they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from voxres_tf.config import PreprocessConfig
+from voxres_tf.dataset.subject import SubjectFiles, read_subject
+from voxres_tf.errors import DataError, message
+from voxres_tf.files import atomic_path, file_hash, json_hash
+from voxres_tf.preprocess.channels import prepare
+
+CACHE_FORMAT = 1
+"""Counts up whenever the same files and config would give other channels."""
+
+
+@dataclass(frozen=True, eq=False)
+class CachedSubject:
+    """A prepared subject whose arrays stay on disk: a crop reads the pages that it needs.
+
+    Attributes:
+        id: of the subject.
+        key: of the cache entry; the same key means the same voxels.
+        image: float32 [X, Y, Z, C], memory-mapped.
+        classes: uint8 [X, Y, Z], memory-mapped.
+        scored: bool [X, Y, Z], memory-mapped.
+        tissue: int16 [N, 3], positions of the scored voxels of classes 1.., memory-mapped.
+    """
+
+    id: str
+    key: str
+    image: NDArray[np.float32]
+    classes: NDArray[np.uint8]
+    scored: NDArray[np.bool_]
+    tissue: NDArray[np.int16]
+
+
+def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
+    """Key of a subject's entry: contents of its files, label scheme, config, format version.
+
+    Names and places of files are not part of it, nor is the subject's id.
+    """
+    return json_hash(
+        {
+            "format": CACHE_FORMAT,
+            "images": {m: file_hash(files.images[m]) for m in config.modalities},
+            "labels": file_hash(files.labels) if files.labels else None,
+            "scheme": files.scheme,
+            "config": config.model_dump(mode="json"),
+        }
+    )
+
+
+def cached(
+    subjects: Iterable[SubjectFiles], config: PreprocessConfig, folder: Path
+) -> list[CachedSubject]:
+    """Prepare the subjects that are not in the cache yet, and open all of them.
+
+    Raises:
+        DataError: if a subject cannot be read or has no tissue to learn from.
+    """
+    progress = tqdm(list(subjects), desc="Preparing", unit="subject", disable=None)
+    return [_entry(files, config, folder) for files in progress]
+
+
+def _entry(files: SubjectFiles, config: PreprocessConfig, folder: Path) -> CachedSubject:
+    key = cache_key(files, config)
+    entry = folder / key
+    if not entry.is_dir():
+        _write(files, config, entry)
+    arrays = [
+        np.load(entry / f"{name}.npy", mmap_mode="r")
+        for name in ("image", "classes", "scored", "tissue")
+    ]
+    return CachedSubject(files.id, key, *arrays)
+
+
+def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
+    subject = read_subject(files, config.modalities, with_labels=True)
+    prepared = prepare(subject, config)
+    if prepared.classes is None or prepared.scored is None:
+        raise DataError(message(f"subject {files.id}", "a label file", "none", "add it"))
+    tissue = np.argwhere((prepared.classes > 0) & prepared.scored).astype(np.int16)
+    if not len(tissue):
+        raise DataError(
+            message(files.labels, "labels hold tissue", "none", "check the file or its scheme")
+        )
+    with atomic_path(entry) as temporary:
+        temporary.mkdir()
+        np.save(temporary / "image.npy", prepared.image)
+        np.save(temporary / "classes.npy", prepared.classes)
+        np.save(temporary / "scored.npy", prepared.scored)
+        np.save(temporary / "tissue.npy", tissue)

@@ -1,0 +1,62 @@
+"""Subject -> Prepared: the network's input channels and the classes to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.config import PreprocessConfig
+from voxres_tf.dataset.subject import Subject
+from voxres_tf.labels import scheme
+from voxres_tf.preprocess.filters import equalise_slices, normalise_slices, subtract_gaussian
+from voxres_tf.volume import Grid, to_canonical
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the network sees of a subject, in canonical right-anterior-superior order.
+
+    Attributes:
+        id: of the subject.
+        image: float32 [X, Y, Z, C], channels as `channels` names them.
+        channels: their names, from the config.
+        grid: the subject's own; `volume.from_canonical(result, grid)` leads back to it.
+        classes: uint8 [X, Y, Z], 0..3, or None without labels.
+        scored: bool [X, Y, Z], False where a voxel weighs nothing, or None without labels.
+    """
+
+    id: str
+    image: NDArray[np.float32]
+    channels: tuple[str, ...]
+    grid: Grid
+    classes: NDArray[np.uint8] | None = None
+    scored: NDArray[np.bool_] | None = None
+
+
+def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
+    """Make the channels of a subject, and merge its labels if it has any (paper, section 3.1).
+
+    Every modality gives itself and, if the config says so, itself minus its Gaussian-smoothed
+    copy after CLAHE; every axial slice of every channel has zero mean and unit variance.
+
+    Raises:
+        DataError: if a label code is unknown to the subject's scheme.
+    """
+    originals, filtered = [], []
+    for modality in config.modalities:
+        volume = to_canonical(subject.images[modality].data, subject.grid)
+        originals.append(normalise_slices(volume))
+        if config.filtered:
+            detail = subtract_gaussian(
+                volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius
+            )
+            detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)
+            filtered.append(normalise_slices(detail))
+    image = np.stack(originals + filtered, axis=-1)
+    classes = scored = None
+    if subject.labels is not None:
+        codes = to_canonical(subject.labels.data, subject.grid)
+        classes, scored = scheme(subject.scheme).merge(codes, f"subject {subject.id}: labels")
+    return Prepared(subject.id, image, config.channels, subject.grid, classes, scored)

@@ -1,0 +1,243 @@
+"""What happens beside the updates: weights that decay, a guard, validation, records, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from voxres_tf.config import TrainingConfig
+from voxres_tf.errors import TrainingError, message
+from voxres_tf.files import atomic_path
+from voxres_tf.training.checkpoint import restore_metrics, save_state
+from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
+from voxres_tf.training.losses import VoxelCrossEntropy
+
+Logs = dict[str, Any] | None
+
+
+class AuxiliaryWeightDecay(keras.callbacks.Callback):
+    """Set the weights of the auxiliary losses at the start of each epoch (eq. 3), and log them.
+
+    The logged losses of the outputs are divided by their weights, so that they can be compared
+    over the epochs; `loss` stays the weighted objective.
+
+    Args:
+        losses: of the outputs, by name; all but `main` are set.
+        schedule: epoch -> weight.
+    """
+
+    def __init__(
+        self, losses: Mapping[str, VoxelCrossEntropy], schedule: Callable[[int], float]
+    ) -> None:
+        super().__init__()
+        self._auxiliary = {name: loss for name, loss in losses.items() if name != "main"}
+        self._schedule = schedule
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Assign the epoch's weight."""
+        for loss in self._auxiliary.values():
+            loss.weight.assign(self._schedule(epoch))
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Log the weight and the unweighted losses."""
+        if logs is not None:
+            logs["aux_weight"] = weight = self._schedule(epoch)
+            for name in self._auxiliary:
+                logs[f"{name}_loss"] /= weight
+
+
+class StepCounter(keras.callbacks.Callback):
+    """Count updates over all epochs; the other callbacks ask it where the training stands.
+
+    Args:
+        step: updates already made.
+        metrics: running means of the epoch that a killed run left unfinished.
+    """
+
+    def __init__(self, step: int, metrics: dict[str, np.ndarray[Any, Any]]) -> None:
+        super().__init__()
+        self.step = step
+        self._metrics = metrics
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Give a resumed epoch its running means back, once."""
+        restore_metrics(self.model, self._metrics)
+        self._metrics = {}
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """One more."""
+        self.step += 1
+
+
+class FiniteGuard(keras.callbacks.Callback):
+    """Stop at the first loss that is not finite; comes before whatever saves weights.
+
+    Args:
+        counter: of the steps.
+        config: for the epoch of a step.
+        subjects_of_step: step (from 0) -> ids of the subjects in its batch.
+    """
+
+    def __init__(
+        self,
+        counter: StepCounter,
+        config: TrainingConfig,
+        subjects_of_step: Callable[[int], list[str]],
+    ) -> None:
+        super().__init__()
+        self._counter, self._config, self._subjects = counter, config, subjects_of_step
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Raise `TrainingError` naming epoch, step and subjects."""
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            step = self._counter.step - 1
+            where = f"epoch {step // self._config.steps_per_epoch}, step {step}"
+            raise TrainingError(
+                message(
+                    f"{where}, subjects {', '.join(self._subjects(step))}",
+                    "the loss is finite",
+                    loss,
+                    "look at these subjects, lower the learning rate or set clip_norm; the last "
+                    "good weights are kept",
+                )
+            )
+
+
+class Validation(keras.callbacks.Callback):
+    """Segment whole volumes at intervals and keep the best weights by mean Dice.
+
+    Args:
+        evaluate: returns the mean Dice of each tissue, None where it is undefined.
+        config: its validate_every and epochs.
+        best: the best mean so far.
+        weights: file for the best weights.
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[], list[float | None]],
+        config: TrainingConfig,
+        best: float,
+        weights: Path,
+    ) -> None:
+        super().__init__()
+        self._evaluate, self._config, self._best, self._weights = evaluate, config, best, weights
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Measure in every `validate_every`-th epoch and in the last."""
+        last = epoch + 1 == self._config.epochs
+        if logs is None or ((epoch + 1) % self._config.validate_every and not last):
+            return
+        logs.update(zip(VAL_COLUMNS, self._evaluate(), strict=True))
+        mean = mean_val_dice(logs)
+        if mean is not None and mean > self._best:
+            self._best = mean
+            save_weights(self.model, self._weights)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Write an epoch's figures to history.csv and to TensorBoard's event files.
+
+    Args:
+        run: the run folder.
+        counter: of the steps.
+        rows: of earlier epochs.
+    """
+
+    def __init__(self, run: Path, counter: StepCounter, rows: list[Row]) -> None:
+        super().__init__()
+        self._run, self._counter, self._rows = run, counter, rows
+        self._writer = tf.summary.create_file_writer(str(run / "tensorboard"))
+        self._began = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add the row."""
+        figures = dict(logs or {}) | {
+            "epoch": epoch,
+            "step": self._counter.step,
+            "learning_rate": float(np.asarray(self.model.optimizer.learning_rate)),
+            "seconds": round(time.monotonic() - self._began, 2),
+        }
+        row: Row = {name: figures.get(name) for name in COLUMNS}
+        self._rows.append(row)
+        write_history(self._run / "history.csv", self._rows)
+        with self._writer.as_default(step=self._counter.step):
+            for name, value in row.items():
+                if value is not None and name not in ("epoch", "step"):
+                    tf.summary.scalar(name, value)
+        self._writer.flush()
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save the whole state at the end of each epoch and, within one, after so many minutes.
+
+    Args:
+        path: of the state.
+        counter: of the steps.
+        minutes: the longest time between two checkpoints.
+        weights: file for the weights, written at the end of each epoch.
+    """
+
+    def __init__(self, path: Path, counter: StepCounter, minutes: float, weights: Path) -> None:
+        super().__init__()
+        self._path, self._counter, self._weights = path, counter, weights
+        self._seconds = 60 * minutes
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Save if it is time."""
+        if time.monotonic() - self._saved >= self._seconds:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Save the state at the start of the next epoch, and the weights."""
+        save_weights(self.model, self._weights)
+        self.model.reset_metrics()
+        self._save()
+
+    def _save(self) -> None:
+        save_state(self._path, self.model, self._counter.step)
+        self._saved = time.monotonic()
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar over all steps with the running loss; silent without a terminal.
+
+    Args:
+        counter: of the steps.
+        steps: in all.
+    """
+
+    def __init__(self, counter: StepCounter, steps: int) -> None:
+        super().__init__()
+        self._bar: tqdm[Any] = tqdm(
+            total=steps, initial=counter.step, desc="Training", unit="step", disable=None
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """One step further."""
+        self._bar.update()
+        self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.3f}", refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write `.weights.h5` atomically."""
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary)

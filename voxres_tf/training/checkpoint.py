@@ -1,0 +1,80 @@
+"""The whole state of a training in one file: a run that is killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from voxres_tf.errors import TrainingError, message
+from voxres_tf.files import atomic_path
+
+STEP = "step"
+
+
+def save_state(path: Path, model: keras.Model, step: int) -> None:
+    """Write weights, optimiser and running means after `step` updates, atomically."""
+    arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **arrays, **{STEP: np.int64(step)})
+
+
+def saved_step(path: Path) -> int:
+    """How many updates a state has seen, without reading the rest."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return int(arrays[STEP])
+
+
+def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, Any]]:
+    """Assign weights and optimiser of a compiled model; every variable must be there and fit.
+
+    Returns:
+        The running means of the epoch under way, for `restore_metrics`: Keras resets them when an
+        epoch starts, so they can only be assigned afterwards.
+
+    Raises:
+        TrainingError: if the state belongs to another network or optimiser.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    variables = _variables(model)
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    found = {name: array.shape for name, array in arrays.items() if name != STEP}
+    # The metrics' variables come into being with the first step, after this is called.
+    differing = {n for n in wanted.keys() ^ found.keys() if not n.startswith("metric")}
+    differing |= {n for n in wanted.keys() & found.keys() if wanted[n] != found[n]}
+    if differing:
+        raise TrainingError(
+            message(
+                path,
+                "a state of this network and optimiser",
+                f"{len(differing)} variables that differ, such as {min(differing)}",
+                "use the configuration that the run began with",
+            )
+        )
+    for name, variable in variables.items():
+        if not name.startswith("metric"):
+            variable.assign(arrays[name])
+    return {name: array for name, array in arrays.items() if name.startswith("metric")}
+
+
+def restore_metrics(model: keras.Model, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Assign the running means that `restore_state` returned."""
+    for name, variable in _variables(model).items():
+        if name in arrays:
+            variable.assign(arrays[name])
+
+
+def _variables(model: keras.Model) -> dict[str, Any]:
+    groups = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metric": model.metrics_variables,
+    }
+    return {
+        f"{group}/{number:03d}/{variable.path}": variable
+        for group, variables in groups.items()
+        for number, variable in enumerate(variables)
+    }

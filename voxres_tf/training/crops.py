@@ -1,0 +1,89 @@
+"""Random training crops: crop number n is a pure function of the subjects, the seed and n."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.config import TrainingConfig
+from voxres_tf.preprocess.cache import CachedSubject
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
+Crop = tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]
+"""Image [X, Y, Z, C], classes [X, Y, Z] and weights [X, Y, Z] of the loss."""
+
+
+def subject_of(count: int, seed: int, number: int) -> int:
+    """Which of `count` subjects crop `number` comes from: each once in every round of `count`."""
+    order = np.random.default_rng([seed, 0, number // count]).permutation(count)
+    return int(order[number % count])
+
+
+def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number: int) -> Crop:
+    """Cut out crop `number`, padded where a volume is thinner than the crop.
+
+    Args:
+        subjects: in a fixed order.
+        config: its crop, foreground_share, flip, jitter and seed.
+        number: of the crop, from 0.
+
+    Returns:
+        float32 [*crop, C], uint8 [*crop] and float32 [*crop]; padding and voxels that are not
+        scored weigh 0, all others 1.
+    """
+    subject = subjects[subject_of(len(subjects), config.seed, number)]
+    random = np.random.default_rng([config.seed, 1, number])
+    origin = _origin(subject, config, random)
+    image = cut(subject.image, origin, config.crop)
+    classes = cut(subject.classes, origin, config.crop)
+    weight = cut(subject.scored, origin, config.crop).astype(np.float32)
+    if config.flip and random.random() < 0.5:
+        image, classes, weight = image[::-1], classes[::-1], weight[::-1]
+    if config.jitter:
+        channels = image.shape[-1]
+        gain = 1 + config.jitter * random.standard_normal(channels)
+        offset = config.jitter * random.standard_normal(channels)
+        image = image * gain.astype(np.float32) + offset.astype(np.float32)
+    return np.ascontiguousarray(image), np.ascontiguousarray(classes), np.ascontiguousarray(weight)
+
+
+def cut(
+    array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]
+) -> NDArray[ScalarT]:
+    """The part of `array` at `origin`; what lies outside the array is 0.
+
+    Args:
+        array: [X, Y, Z] or [X, Y, Z, C].
+        origin: first voxel, possibly negative.
+        shape: of the first three axes of the result.
+    """
+    result = np.zeros((*shape, *array.shape[3:]), array.dtype)
+    spans = [
+        (max(0, -start), min(length, size - start), start)
+        for start, length, size in zip(origin, shape, array.shape[:3], strict=True)
+    ]
+    inside = tuple(slice(low, high) for low, high, _ in spans)
+    source = tuple(slice(low + start, high + start) for low, high, start in spans)
+    result[inside] = array[source]
+    return result
+
+
+def _origin(
+    subject: CachedSubject, config: TrainingConfig, random: np.random.Generator
+) -> tuple[int, int, int]:
+    room = [size - length for size, length in zip(subject.classes.shape, config.crop, strict=True)]
+    centred = random.random() < config.foreground_share
+    point = subject.tissue[random.integers(len(subject.tissue))]
+    x, y, z = (
+        # An axis that is too short is centred, like the tiles of prediction.
+        -(-free // 2)
+        if free < 0
+        else int(np.clip(point[axis] - config.crop[axis] // 2, 0, free))
+        if centred
+        else int(random.integers(free + 1))
+        for axis, free in enumerate(room)
+    )
+    return x, y, z

@@ -1,0 +1,61 @@
+"""The course of a training: one row per epoch, as CSV, for TensorBoard and as a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from voxres_tf.files import write_text
+from voxres_tf.labels import CLASS_NAMES
+from voxres_tf.model.voxresnet import OUTPUTS
+
+VAL_COLUMNS = tuple(f"val_dice_{name}" for name in CLASS_NAMES[1:])
+COLUMNS = (
+    "epoch",
+    "step",
+    "loss",
+    *(f"{name}_loss" for name in OUTPUTS),
+    "aux_weight",
+    "learning_rate",
+    *VAL_COLUMNS,
+    "seconds",
+)
+"""`loss` is the whole objective of eq. (3); the losses of the outputs are unweighted."""
+
+Row = dict[str, float | int | None]
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, float | int | None]]) -> None:
+    """Write all rows atomically; what was not measured in an epoch is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
+    """Read the rows back, those of epochs before `before_epoch` if that is given.
+
+    Returns:
+        Rows with numbers, None for empty cells; none if there is no file.
+    """
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+    return [r for r in rows if before_epoch is None or int(r["epoch"] or 0) < before_epoch]
+
+
+def mean_val_dice(row: Mapping[str, float | int | None]) -> float | None:
+    """Mean of an epoch's validation Dice over the tissues, None where none was measured."""
+    values = [value for name in VAL_COLUMNS if (value := row.get(name)) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _number(cell: str) -> float | int | None:
+    if cell == "":
+        return None
+    return int(cell) if cell.lstrip("-").isdigit() else float(cell)

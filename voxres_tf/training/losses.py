@@ -1,0 +1,81 @@
+"""The objective, eq. (3): fused and auxiliary cross-entropies, each with its own weight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from voxres_tf.config import TrainingConfig
+from voxres_tf.model.voxresnet import OUTPUTS
+
+
+def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
+    """Cross-entropy of every voxel, in nats (eq. 3).
+
+    Args:
+        classes: integers [B, X, Y, Z].
+        logits: float [B, X, Y, Z, K].
+
+    Returns:
+        float32 [B, X, Y, Z].
+    """
+    return keras.ops.sparse_categorical_crossentropy(
+        keras.ops.cast(classes, "int32"), keras.ops.cast(logits, "float32"), from_logits=True
+    )
+
+
+@keras.saving.register_keras_serializable(package="voxres")
+class VoxelCrossEntropy(keras.losses.Loss):
+    """Mean of `voxel_cross_entropy` over the voxels that have weight, times `weight`.
+
+    `weight` is a variable, for a number in `compile(loss_weights=...)` is fixed when the step is
+    traced. It can be assigned at any time; see `callbacks.AuxiliaryWeightDecay`.
+    """
+
+    def __init__(self, weight: float = 1.0, name: str = "voxel_cross_entropy") -> None:
+        super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
+        self.weight = keras.Variable(weight, trainable=False, dtype="float32", name="loss_weight")
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Weighted cross-entropy of every voxel, float32 [B, X, Y, Z]."""
+        return self.weight * voxel_cross_entropy(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """The weight at this moment and the name."""
+        return {"weight": float(self.weight), "name": self.name}
+
+
+def build_losses(config: TrainingConfig) -> dict[str, VoxelCrossEntropy]:
+    """One loss per output: the fused one weighs 1, the others start at `aux_start`."""
+    return {
+        name: VoxelCrossEntropy(1.0 if name == "main" else config.aux_start, name=f"{name}_loss")
+        for name in OUTPUTS
+    }
+
+
+def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """The optimiser with its polynomial decay, wrapped for loss scaling under float16.
+
+    AdamW takes lambda of eq. (3) as decoupled decay (2 lambda, the factor of the gradient), so the
+    network must then be built with `l2=0`; see `l2_in_loss`.
+    """
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        config.learning_rate, config.steps, end_learning_rate=0.0, power=config.decay_power
+    )
+    clip = config.clip_norm or None
+    optimizer: keras.optimizers.Optimizer
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=config.momentum, global_clipnorm=clip)
+    elif config.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, global_clipnorm=clip)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=2 * config.l2, global_clipnorm=clip)
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def l2_in_loss(config: TrainingConfig) -> float:
+    """Lambda of eq. (3) as part of the loss: 0 where the optimiser takes care of it."""
+    return 0.0 if config.optimizer == "adamw" else config.l2

@@ -1,0 +1,54 @@
+"""The input pipeline: crops drawn on the fly from memory-mapped subjects (paper, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from voxres_tf.config import TrainingConfig
+from voxres_tf.model.voxresnet import OUTPUTS
+from voxres_tf.preprocess.cache import CachedSubject
+from voxres_tf.training.crops import draw_crop
+
+READ_AHEAD = 2
+"""Batches that wait for the network; with the ones being cut, all that the pipeline keeps."""
+
+
+def crop_dataset(
+    subjects: Sequence[CachedSubject], config: TrainingConfig, begin: int, end: int
+) -> tf.data.Dataset:
+    """The batches of the steps `begin` to `end`, the same whenever and however often they are asked for.
+
+    Numbers travel through the pipeline, never volumes: memory does not grow with the subjects.
+
+    Returns:
+        A dataset of (image float32 [B, X, Y, Z, C], {output: classes uint8 [B, X, Y, Z]},
+        {output: weights float32 [B, X, Y, Z]}).
+    """
+    channels = subjects[0].image.shape[-1]
+
+    def crop(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, classes, weight = tf.numpy_function(
+            lambda n: draw_crop(subjects, config, int(n)),
+            [number],
+            (tf.float32, tf.uint8, tf.float32),
+            stateful=False,
+        )
+        return (
+            tf.ensure_shape(image, (*config.crop, channels)),
+            tf.ensure_shape(classes, config.crop),
+            tf.ensure_shape(weight, config.crop),
+        )
+
+    def for_all_outputs(image: Any, classes: Any, weight: Any) -> tuple[Any, Any, Any]:
+        return image, dict.fromkeys(OUTPUTS, classes), dict.fromkeys(OUTPUTS, weight)
+
+    return (
+        tf.data.Dataset.range(begin * config.batch, end * config.batch)
+        .map(crop, num_parallel_calls=config.batch, deterministic=True)
+        .batch(config.batch, drop_remainder=True)
+        .map(for_all_outputs)
+        .prefetch(READ_AHEAD)
+    )
