@@ -211,7 +211,7 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
         # For two cores and an evening: see README, "Figures".
         "cpu": _HALF.updated(
-            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3000,
+            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3600,
                       "foreground_share": 0.8, "jitter": 0.1}
         ),
         # For `voxres demo` and tests: minutes, not hours.

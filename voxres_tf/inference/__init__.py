@@ -1,0 +1,5 @@
+"""Prediction of whole volumes. Importing this package sets up TensorFlow's environment first."""
+
+from voxres_tf.runtime import tensorflow_settings
+
+tensorflow_settings()

@@ -1,0 +1,84 @@
+"""The network: the paper's counts, sizes, gradients and precision."""
+
+from __future__ import annotations
+
+from math import prod
+
+import keras
+import numpy as np
+import pytest
+from voxres_tf.config import PRESETS, ModelConfig
+from voxres_tf.model.voxresnet import OUTPUTS, build_voxresnet
+
+
+def trainable(config: ModelConfig) -> int:
+    return sum(prod(v.shape) for v in build_voxresnet(config).trainable_variables)
+
+
+def count(model: keras.Model, kind: type[keras.layers.Layer]) -> int:
+    return sum(type(layer) is kind for layer in model.layers)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        (PRESETS["full"].model, 4_061_120),
+        (ModelConfig(in_channels=10), 4_061_120 + 3_456),
+        (PRESETS["half"].model, 1_017_840),
+        # 3x3x1 instead of 3x3x3: 18 taps fewer in conv1b (32^2) and in six modules (64^2).
+        (PRESETS["thin"].model, 4_061_120 - 18 * 32**2 - 6 * 18 * 64**2),
+    ],
+)
+def test_parameters(config: ModelConfig, parameters: int) -> None:
+    assert trainable(config) == parameters
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_layer_counts_of_the_paper(preset: str) -> None:
+    model = build_voxresnet(PRESETS[preset].model)
+    assert count(model, keras.layers.Conv3D) == 25
+    assert count(model, keras.layers.Conv3DTranspose) == 4
+    assert count(model, keras.layers.Add) == 6 + 1  # VoxRes modules and the fusion
+    assert tuple(model.output) == OUTPUTS
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (16, 8, 24)])
+def test_outputs_have_the_size_of_the_input(shape: tuple[int, int, int]) -> None:
+    model = build_voxresnet(ModelConfig(in_channels=2, width=2))
+    outputs = model(np.zeros((2, *shape, 2), np.float32))
+    assert {name: tuple(o.shape) for name, o in outputs.items()} == dict.fromkeys(
+        OUTPUTS, (2, *shape, 4)
+    )
+
+
+def test_fused_logits_are_the_sum_of_the_shares() -> None:
+    model = build_voxresnet(ModelConfig(in_channels=1, width=2))
+    shares = keras.Model(
+        model.input,
+        [model.get_layer(f"branch{n}_share").output for n in (1, 2, 3, 4)] + [model.output["main"]],
+    )
+    *parts, main = shares(np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)))
+    np.testing.assert_allclose(sum(np.asarray(p) for p in parts), main, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_follows_the_addition_of_a_module() -> None:
+    model = build_voxresnet(ModelConfig(width=2))
+    # The next module adds the raw sum: its shortcut is the sum itself, not a normalised copy.
+    inputs = model.get_layer("voxres3_sum").input
+    assert inputs[0] is model.get_layer("voxres2_sum").output
+
+
+def test_the_l2_term_is_that_of_eq_3() -> None:
+    model = build_voxresnet(ModelConfig(width=2), l2=0.5)
+    kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
+    assert len(kernels) == 29
+    expected = 0.5 * sum(float((np.asarray(k) ** 2).sum()) for k in kernels)
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_heads_stay_in_float32_under_mixed_precision() -> None:
+    model = build_voxresnet(ModelConfig(in_channels=1, width=2), precision="mixed_float16")
+    assert model.get_layer("conv1a").compute_dtype == "float16"
+    assert model.get_layer("branch1_aux").compute_dtype == "float32"
+    outputs = model(np.random.default_rng(0).normal(size=(1, 8, 8, 8, 1)))
+    assert {str(keras.backend.standardize_dtype(o.dtype)) for o in outputs.values()} == {"float32"}

@@ -1,0 +1,117 @@
+"""The one place where prediction meets TensorFlow: a SavedModel that answers tiles."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from voxres_tf.contract import Contract
+from voxres_tf.errors import ConfigError, ModelError, message
+
+SIGNATURE = "serving_default"
+
+
+def resolve_device(device: str) -> str:
+    """TensorFlow's name of the device that was asked for.
+
+    Args:
+        device: "auto" (the first GPU, else the CPU), "cpu", "gpu" or "gpu:N".
+
+    Raises:
+        ConfigError: if it is none of these, or a GPU that is not there.
+    """
+    count = len(tf.config.list_physical_devices("GPU"))
+    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device)
+    if match is None:
+        raise ConfigError(message("device", "auto, cpu, gpu or gpu:N", repr(device), "choose one"))
+    if device == "cpu" or (device == "auto" and not count):
+        return "/CPU:0"
+    number = int(match[1] or 0)
+    if number >= count:
+        there = ", ".join(["cpu", *(f"gpu:{n}" for n in range(count))])
+        raise ConfigError(
+            message("device", f"one that TensorFlow finds: {there}", device, "choose one of these")
+        )
+    return f"/GPU:{number}"
+
+
+class SavedModelEngine:
+    """An exported network on one device; call it with tiles.
+
+    Args:
+        path: the SavedModel's folder, `<name>/<version>/`.
+        contract: its contract.
+        device: see `resolve_device`.
+
+    Raises:
+        ModelError: if TensorFlow cannot load it or it lacks the expected signature.
+        ConfigError: if the device is not there.
+    """
+
+    def __init__(self, path: Path, contract: Contract, device: str = "auto") -> None:
+        self.device = resolve_device(device)
+        self._path = path
+        try:
+            with tf.device(self.device):
+                # Kept, since the signature alone does not keep the weights alive.
+                self._loaded = tf.saved_model.load(str(path))
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise ModelError(
+                message(path, "a SavedModel", _line(error), "export the model again")
+            ) from error
+        signatures = self._loaded.signatures
+        if SIGNATURE not in signatures:
+            raise ModelError(
+                message(path, f"a signature {SIGNATURE}", list(signatures), "export it again")
+            )
+        self._function = signatures[SIGNATURE]
+        self._check_signature(contract)
+
+    def _check_signature(self, contract: Contract) -> None:
+        spec = self._function.structured_input_signature[1].get("image")
+        channels = spec.shape[-1] if spec is not None else None
+        outputs = self._function.structured_outputs
+        if channels != len(contract.channels) or "probabilities" not in outputs:
+            raise ModelError(
+                message(
+                    self._path,
+                    f"image [..., {len(contract.channels)}] -> probabilities, as in its contract",
+                    f"image {None if spec is None else spec.shape} -> {sorted(outputs)}",
+                    "export the model again",
+                )
+            )
+
+    def __call__(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of a batch of tiles.
+
+        Args:
+            tiles: float32 [B, x, y, z, C], sizes multiples of 8.
+
+        Returns:
+            float32 [B, x, y, z, K].
+
+        Raises:
+            ModelError: if TensorFlow refuses the tiles or runs out of memory.
+        """
+        try:
+            with tf.device(self.device):
+                answer = self._function(image=tf.constant(tiles, tf.float32))
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise ModelError(
+                message(
+                    self._path,
+                    "tiles that it can take",
+                    f"tiles {tiles.shape} and {_line(error)}",
+                    "choose another tile or a smaller batch",
+                )
+            ) from error
+        probabilities: NDArray[np.float32] = answer["probabilities"].numpy()
+        return probabilities
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,72 @@
+"""Where a model lies: a folder on disk or the name of one that is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from voxres_tf.contract import CONTRACT_FILE
+from voxres_tf.errors import ModelError, message
+
+PACKAGE = "voxres_models"
+"""The package that carries shipped models, one folder per name, where it is installed."""
+
+GRAPH_FILE = "saved_model.pb"
+
+
+def resolve_model(model: str | Path) -> Path:
+    """The SavedModel folder that a path or a name stands for.
+
+    Args:
+        model: `<name>/<version>/`, or `<name>/` for its highest version, or the name of a shipped
+            model. A path that exists comes first.
+
+    Raises:
+        ModelError: if there is no such model; the message lists the shipped ones.
+    """
+    path = Path(model)
+    if not path.exists() and str(model) in shipped_models():
+        path = shipped_models()[str(model)]
+    if not path.exists():
+        known = ", ".join(shipped_models()) or "none"
+        raise ModelError(
+            message(
+                model,
+                f"an exported model's folder or a shipped model (shipped: {known})",
+                "neither",
+                "check the path, or make one with voxres export",
+            )
+        )
+    if (path / GRAPH_FILE).is_file() or (path / CONTRACT_FILE).is_file():
+        return path
+    versions = model_versions(path)
+    if not versions:
+        raise ModelError(
+            message(
+                path,
+                f"a folder with {GRAPH_FILE}, or with a folder per version",
+                "neither",
+                "make one with voxres export",
+            )
+        )
+    return path / str(max(versions))
+
+
+def model_versions(folder: Path) -> list[int]:
+    """Versions of the model in `<name>/`, ascending; empty if there are none."""
+    if not folder.is_dir():
+        return []
+    names = (child.name for child in folder.iterdir() if child.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name -> folder of the models that are installed; empty if there are none."""
+    spec = find_spec(PACKAGE)
+    roots = spec.submodule_search_locations if spec is not None else None
+    return {
+        child.name: child
+        for root in roots or ()
+        for child in sorted(Path(root).iterdir())
+        if child.is_dir() and model_versions(child)
+    }

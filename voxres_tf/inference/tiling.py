@@ -1,0 +1,177 @@
+"""Whole volumes by overlapping tiles, blended with weights that sum to 1 at every voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.errors import ConfigError, DataError, ModelError, message
+
+Blend = Literal["gaussian", "constant"]
+Floats = NDArray[np.float32]
+TileFunction = Callable[[Floats], Floats]
+"""Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
+
+
+def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
+    """First voxels of the tiles along one axis.
+
+    Args:
+        size: voxels of the axis, at least 1.
+        tile: voxels of a tile.
+        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
+
+    Returns:
+        Ascending starts, evenly spaced to within a voxel. Every voxel is covered and the last tile
+        ends with the axis. An axis shorter than the tile gives one start, 0 or negative: the tile
+        then sticks out on both sides alike.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+    if size < 1 or tile < 1 or not 0 <= overlap < 1:
+        raise ConfigError(
+            message(
+                "tiles",
+                "size and tile are at least 1, overlap is 0 or more and below 1",
+                f"size {size}, tile {tile}, overlap {overlap}",
+                "choose values in range",
+            )
+        )
+    if size <= tile:
+        return [-((tile - size) // 2)]
+    step = max(1, int(tile * (1 - overlap)))
+    gaps = -(-(size - tile) // step)
+    return [number * (size - tile) // gaps for number in range(gaps + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One tile along one axis: voxels of the volume, their place in the tile, their weights."""
+
+    volume: slice
+    tile: slice
+    weight: Floats
+
+
+def _axis_parts(size: int, tile: int, overlap: float, blend: Blend) -> list[_Part]:
+    """The tiles of an axis, with weights that sum to 1 at each of its voxels.
+
+    All three axes together are a partition of unity as well: tiles are the product of the axes'
+    tiles and weights the product of their weights. So no volume of weight sums is needed, and no
+    product of small weights is ever divided by another.
+    """
+    window = np.ones(tile)
+    if blend == "gaussian":
+        # As in nnU-Net, sigma is an eighth of the tile: 3e-4 at its border, never 0.
+        distance = np.arange(tile) - (tile - 1) / 2
+        window = np.exp(-0.5 * (distance / (tile / 8)) ** 2)
+    starts = tile_starts(size, tile, overlap)
+    spans = [(max(start, 0), min(start + tile, size), start) for start in starts]
+    total = np.zeros(size)
+    for low, high, start in spans:
+        total[low:high] += window[low - start : high - start]
+    return [
+        _Part(
+            slice(low, high),
+            slice(low - start, high - start),
+            (window[low - start : high - start] / total[low:high]).astype(np.float32),
+        )
+        for low, high, start in spans
+    ]
+
+
+def tile_count(shape: Sequence[int], tile: Sequence[int], overlap: float) -> int:
+    """How many tiles `predict_tiled` runs for a volume [X, Y, Z]."""
+    return int(np.prod([len(tile_starts(n, t, overlap)) for n, t in zip(shape, tile, strict=True)]))
+
+
+def predict_tiled(
+    image: Floats,
+    function: TileFunction,
+    classes: int,
+    tile: Sequence[int],
+    *,
+    overlap: float = 0.5,
+    blend: Blend = "gaussian",
+    batch: int = 1,
+    progress: Callable[[int], object] | None = None,
+) -> Floats:
+    """Predict a volume tile by tile and blend the overlaps (paper, section 3.1, "stitched").
+
+    A volume that is smaller than the tile sits in its middle among zeros, as in training. Besides
+    the result, memory holds one batch of tiles.
+
+    Args:
+        image: float32 [X, Y, Z, C].
+        function: probabilities of a batch of tiles.
+        classes: K.
+        tile: voxels of a tile along X, Y, Z.
+        overlap: least share of a tile that its neighbour covers too.
+        blend: weight the middle of a tile more than its border, or all alike.
+        batch: tiles per call; the last call may have fewer.
+        progress: called with the number of tiles done since the last call.
+
+    Returns:
+        float32 [X, Y, Z, K]; sums to 1 over K as far as the tiles do.
+
+    Raises:
+        ConfigError: if tile, overlap, blend or batch is out of range.
+        DataError: if the image is empty or has not four axes.
+        ModelError: if the function gives another shape or values that are not finite.
+    """
+    _check(image, tile, blend, batch)
+    axes = [
+        _axis_parts(size, length, overlap, blend)
+        for size, length in zip(image.shape[:3], tile, strict=True)
+    ]
+    result = np.zeros((*image.shape[:3], classes), np.float32)
+    for group in _groups(product(*axes), batch):
+        tiles = np.zeros((len(group), *tile, image.shape[3]), np.float32)
+        for place, parts in zip(tiles, group, strict=True):
+            place[tuple(p.tile for p in parts)] = image[tuple(p.volume for p in parts)]
+        answers = _checked(function(tiles), (len(group), *tile, classes))
+        for answer, (x, y, z) in zip(answers, group, strict=True):
+            inside = answer[x.tile, y.tile, z.tile]
+            weight = x.weight[:, None, None] * y.weight[:, None] * z.weight
+            result[x.volume, y.volume, z.volume] += inside * weight[..., None]
+        if progress is not None:
+            progress(len(group))
+    return result
+
+
+def _groups(
+    parts: Iterator[tuple[_Part, ...]], batch: int
+) -> Iterator[list[tuple[_Part, ...]]]:
+    while group := list(islice(parts, batch)):
+        yield group
+
+
+def _check(image: Floats, tile: Sequence[int], blend: str, batch: int) -> None:
+    if image.ndim != 4 or 0 in image.shape:
+        raise DataError(
+            message("image", "shape [X, Y, Z, C], none of them 0", image.shape, "mend the input")
+        )
+    if len(tile) != 3 or blend not in get_args(Blend) or batch < 1:
+        raise ConfigError(
+            message(
+                "tiles",
+                f"three sizes, a blend of {', '.join(get_args(Blend))}, a batch of 1 or more",
+                f"tile {tuple(tile)}, blend {blend!r}, batch {batch}",
+                "choose values in range",
+            )
+        )
+
+
+def _checked(answers: Floats, shape: tuple[int, ...]) -> Floats:
+    if answers.shape != shape or not np.isfinite(answers).all():
+        received = answers.shape if answers.shape != shape else "NaN or infinity"
+        raise ModelError(
+            message("model", f"finite probabilities {shape}", received, "export the model again")
+        )
+    return answers
