@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from voxres_tf import __version__
 from voxres_tf.config import RunConfig, load
+from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
@@ -102,6 +104,7 @@ def train(
     folder = RunFolder(run)
     with locked(run):
         _check_resume(folder, config, resume)
+        require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
         prepared = cached([*subjects, *val], config.preprocess, cache or run / "cache")
         learning, held_out = prepared[: len(subjects)], prepared[len(subjects) :]
         _check_same_data(folder, learning, held_out)
@@ -144,8 +147,6 @@ def _check_same_data(
             message("validation", "subjects that are not trained on", both, "split them apart")
         )
     if folder.state.is_file() and folder.summary.is_file():
-        import json
-
         before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
         now = [s.key for s in learning]
         if before != now:

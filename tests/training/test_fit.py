@@ -1,0 +1,176 @@
+"""Training: what a run folder holds, that interrupted runs end alike, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from voxres_tf.config import RunConfig, load
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import DataError, TrainingError, VoxResError
+from voxres_tf.files import locked
+from voxres_tf.training import callbacks, fit
+from voxres_tf.training.history import read_history
+
+
+class KilledError(BaseException):
+    """Stands for a process that ends at once."""
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    with np.load(run / "state.npz") as arrays:
+        return {name: array for name, array in arrays.items() if not name.startswith("metric")}
+
+
+def rows(run: Path) -> list[dict[str, float | None]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(run / "history.csv")]
+
+
+def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the training die right after `step` updates and their checkpoint."""
+    save = callbacks.save_state
+
+    def save_and_die(path: Path, model: keras.Model, at: int) -> None:
+        save(path, model, at)
+        if at == step:
+            raise KilledError
+
+    monkeypatch.setattr(callbacks, "save_state", save_and_die)
+
+
+def test_a_run_folder_holds_the_whole_training(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    run = fit.train(subjects[:2], tmp_path / "run", config, val=subjects[2:])
+    assert load(RunConfig, run / "config.json") == config
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["subjects"] == ["1", "2"]
+    assert summary["validation_subjects"] == ["3"]
+    history = rows(run)
+    assert [row["step"] for row in history] == [4, 8]
+    assert [row["aux_weight"] for row in history] == pytest.approx([1, 1e-3])
+    assert all(row["val_dice_WM"] is None or 0 <= row["val_dice_WM"] <= 1 for row in history)
+    # The objective is the fused loss, the weighted auxiliary ones and the L2 term.
+    first = history[0]
+    parts = first["main_loss"] + sum(first[f"aux{n}_loss"] for n in range(1, 5))
+    assert 0 < first["loss"] - parts < 1
+    for name in ("last.weights.h5", "best.weights.h5", "state.npz"):
+        assert (run / name).is_file()
+    assert list((run / "tensorboard").glob("events*"))
+    assert not list(run.rglob(".partial*"))
+
+
+def test_it_learns(subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path) -> None:
+    longer = config.updated(
+        model={"width": 4},
+        training={"steps": 60, "steps_per_epoch": 30, "learning_rate": 0.01, "validate_every": 2},
+    )
+    run = fit.train(subjects[:2], tmp_path / "run", longer, val=subjects[2:])
+    history = rows(run)
+    assert history[-1]["main_loss"] < history[0]["main_loss"]
+    assert history[-1]["val_dice_CSF"] > 0.8
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_killed_run_ends_with_the_same_weights_and_history(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+    step: int,
+) -> None:
+    config = config.updated(training={"optimizer": optimizer, "checkpoint_minutes": 1e-9})
+    whole = fit.train(subjects, tmp_path / "whole", config)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        kill_at(step, patch)
+        fit.train(subjects, tmp_path / "killed", config)
+    resumed = fit.train(subjects, tmp_path / "killed", config, resume="must")
+    expected, found = weights(whole), weights(resumed)
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert rows(resumed) == rows(whole)
+
+
+def test_a_finished_run_is_left_as_it_is(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    run = fit.train(subjects, tmp_path / "run", config)
+    before = (run / "state.npz").read_bytes()
+    fit.train(subjects, run, config)
+    assert (run / "state.npz").read_bytes() == before
+
+
+def test_steps_may_grow(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    run = fit.train(subjects, tmp_path / "run", config)
+    fit.train(subjects, run, config.updated(training={"steps": 12}))
+    assert [row["step"] for row in rows(run)] == [4, 8, 12]
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_resumes_with_its_loss_scale(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path, precision: str
+) -> None:
+    short = config.updated(training={"precision": precision, "steps": 4})
+    run = fit.train(subjects, tmp_path / "run", short)
+    fit.train(subjects, run, short.updated(training={"steps": 8}))
+    assert np.isfinite([row["loss"] for row in rows(run)]).all()
+    scaled = [name for name in weights(run) if "dynamic_scale" in name]
+    assert bool(scaled) == (precision == "mixed_float16")
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = fit.train(subjects, tmp_path / "run", config.updated(training={"steps": 4}))
+    before = (run / "state.npz").read_bytes()
+    draw = fit.crop_dataset
+
+    def broken(*args: object) -> object:
+        return draw(*args).map(lambda x, y, w: (x * float("nan"), y, w))
+
+    monkeypatch.setattr(fit, "crop_dataset", broken)
+    with pytest.raises(TrainingError, match=r"epoch 1, step 4, subjects \d, \d: .*finite.*nan"):
+        fit.train(subjects, run, config)
+    assert (run / "state.npz").read_bytes() == before
+
+
+def test_what_resume_refuses(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="a run to resume"):
+        fit.train(subjects, tmp_path / "none", config, resume="must")
+    run = fit.train(subjects, tmp_path / "run", config.updated(training={"steps": 4}))
+    with pytest.raises(TrainingError, match="a new run folder"):
+        fit.train(subjects, run, config, resume="never")
+    with pytest.raises(TrainingError, match=r"training\.seed 3 -> 4"):
+        fit.train(subjects, run, config.updated(training={"seed": 4}))
+    with pytest.raises(TrainingError, match="keeps its training subjects"):
+        fit.train(subjects[:2], run, config)
+    with pytest.raises(TrainingError, match="not trained on"):
+        fit.train(subjects, tmp_path / "leak", config, val=subjects[:1])
+
+
+def test_one_process_at_a_time(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    with locked(tmp_path / "run"), pytest.raises(VoxResError, match="one process at a time"):
+        fit.train(subjects, tmp_path / "run", config)
+
+
+def test_a_missing_modality_is_named(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    wants_more = config.updated(preprocess={"modalities": ("t1", "t1-ir")})
+    with pytest.raises(DataError, match="subject 1.*t1-ir"):
+        fit.train(subjects, tmp_path / "run", wants_more)
