@@ -9,7 +9,7 @@ import click
 
 from voxres_tf.config import PRESETS, Precision
 
-from .options import ModalityList, ShapeType
+from .options import LAYOUT, ModalityList, ShapeType
 
 TRAINING_OPTIONS = (
     click.option("--crop", type=ShapeType(), help="Voxels of a training crop."),
@@ -41,10 +41,14 @@ def training_options(function: Any) -> Any:
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN")
+@click.option(
+    "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
+)
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), default="full", show_default=True)
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset.")
-@click.option("--layout", default="auto", show_default=True, help="As for `voxres check`.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset."
+)
+@click.option("--layout", type=LAYOUT, default="auto", show_default=True)
 @click.option("--modalities", type=ModalityList(), default="all", show_default=True)
 @click.option("--filtered/--no-filtered", default=None, help="Gaussian-subtracted CLAHE channels.")
 @training_options
@@ -86,7 +90,7 @@ def command(
     subjects = find_subjects(data, layout=layout)
     config = load(RunConfig, config_file) if config_file else PRESETS[preset]
     given = {name: value for name, value in training.items() if value is not None}
-    preprocess = {"modalities": modalities or modalities_of(subjects)}
+    preprocess: dict[str, Any] = {"modalities": modalities or modalities_of(subjects)}
     if filtered is not None:
         preprocess["filtered"] = filtered
     config = config.updated(preprocess=preprocess, training=given)

@@ -1,0 +1,53 @@
+"""`voxres check`: everything that is wrong with a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import LAYOUT, ModalityList
+
+NEED_LABELS = "Whether every subject must have labels.  [default: if any subject has them]"
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--layout", type=LAYOUT, default="auto", show_default=True, help="How DATA is laid out."
+)
+@click.option(
+    "--modalities",
+    type=ModalityList(),
+    default="all",
+    show_default=True,
+    help="Those that every subject must have; all means those that any subject has.",
+)
+@click.option("--labels/--no-labels", default=None, help=NEED_LABELS)
+@click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    data: Path,
+    layout: str,
+    modalities: tuple[str, ...] | None,
+    labels: bool | None,
+    quiet: bool,
+) -> None:
+    """Report everything that is wrong with the subjects of DATA, a folder or a CSV manifest.
+
+    The exit code is 0 if nothing is, and 1 otherwise.
+    """
+    from voxres_tf.dataset.checks import check_dataset, overview
+    from voxres_tf.dataset.layouts import find_subjects
+
+    subjects = find_subjects(data, layout=layout)
+    if not quiet:
+        click.echo("\n".join(overview(subjects)))
+    need = any(s.labels for s in subjects) if labels is None else labels
+    problems = check_dataset(subjects, modalities, need_labels=need, quiet=quiet)
+    for problem in problems:
+        click.echo(problem)
+    if not quiet:
+        click.echo(f"Subjects: {len(subjects)}. Problems: {len(problems) or 'none'}.")
+    ctx.exit(1 if problems else 0)

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxres_tf.dataset.layouts import LAYOUTS, find_subjects, natural_key, subject_from_folder
+from voxres_tf.dataset.subject import SubjectFiles, read_subject
+from voxres_tf.errors import ConfigError, DataError
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "phantom13"
+
+
+def ids(subjects: list[SubjectFiles]) -> list[str]:
+    return [files.id for files in subjects]
+
+
+@pytest.fixture
+def mrbrains13(tmp_path, scan, drawing):
+    """TrainingData 1, 2 and 10 with labels, TestData 1 without; every file of the real thing."""
+    root = tmp_path / "MRBrainS13"
+    for part, id_, suffix in [
+        ("TrainingData", "1", ".nii"),
+        ("TrainingData", "2", ".nii.gz"),
+        ("TrainingData", "10", ".nii"),
+        ("TestData", "1", ".nii"),
+    ]:
+        folder = root / part / id_
+        for name in ("T1", "T1_IR", "T2_FLAIR"):
+            scan(folder / f"{name}{suffix}")
+        scan(folder / f"T1_1mm{suffix}", shape=(12, 13, 20))
+        if part == "TrainingData":
+            drawing(folder / f"LabelsForTraining{suffix}", range(9))
+            drawing(folder / f"LabelsForTesting{suffix}", range(4))
+    return root
+
+
+@pytest.fixture
+def mrbrains18(tmp_path, scan, drawing):
+    root = tmp_path / "MRBrainS18"
+    for id_ in ("1", "4", "14"):
+        folder = root / "training" / id_
+        for name in ("pre/reg_T1", "pre/reg_IR", "pre/FLAIR", "orig/T1", "pre/T1"):
+            scan(folder / f"{name}.nii.gz")
+        drawing(folder / "segm.nii.gz", range(11))
+    return root
+
+
+@pytest.fixture
+def ibsr18(tmp_path, scan, drawing):
+    """NIfTI with a trailing axis of 1."""
+    root = tmp_path / "IBSR18"
+    for id_ in ("IBSR_01", "IBSR_02"):
+        for name in ("ana", "ana_strip"):
+            scan(root / id_ / f"{id_}_{name}.nii.gz", shape=(8, 9, 5, 1))
+        drawing(root / id_ / f"{id_}_seg_ana.nii.gz", range(4), shape=(8, 9, 5, 1))
+    return root
+
+
+@pytest.fixture
+def iseg2017(tmp_path, scan, drawing):
+    """Analyze pairs, all subjects side by side."""
+    root = tmp_path / "iSeg"
+    for n in (1, 2, 10):
+        folder = root / "iSeg-2017-Training"
+        for name in ("T1", "T2"):
+            scan(folder / f"subject-{n}-{name}.img")
+        drawing(folder / f"subject-{n}-label.img", (0, 10, 150, 250))
+    scan(root / "iSeg-2017-Testing" / "subject-11-T1.img")
+    return root
+
+
+def test_mrbrains13(mrbrains13):
+    subjects = find_subjects(mrbrains13)
+    folder = mrbrains13 / "TrainingData"
+    assert ids(subjects) == ["1", "2", "10"]
+    assert subjects[0] == SubjectFiles(
+        "1",
+        {
+            "t1": folder / "1" / "T1.nii",
+            "t1-ir": folder / "1" / "T1_IR.nii",
+            "flair": folder / "1" / "T2_FLAIR.nii",
+        },
+        folder / "1" / "LabelsForTraining.nii",
+        "mrbrains13",
+    )
+    assert subjects[1].images["t1"].name == "T1.nii.gz"
+    assert find_subjects(folder) == subjects
+    assert find_subjects(folder / "2") == [subjects[1]] == [subject_from_folder(folder / "2")]
+
+
+def test_mrbrains13_test_subjects_have_no_labels(mrbrains13):
+    (files,) = find_subjects(mrbrains13 / "TestData")
+    assert (files.id, files.labels) == ("1", None)
+    assert files.images["t1"].parent == mrbrains13 / "TestData" / "1"
+
+
+def test_mrbrains13_with_test_data_alone(mrbrains13):
+    (mrbrains13 / "TrainingData").rename(mrbrains13.parent / "elsewhere")
+    assert ids(find_subjects(mrbrains13)) == ["1"]
+
+
+def test_training_folder_without_subjects_does_not_give_test_subjects(mrbrains13):
+    (mrbrains13 / "TrainingData").rename(mrbrains13.parent / "elsewhere")
+    (mrbrains13 / "TrainingData").mkdir()
+    with pytest.raises(DataError, match=r"MRBrainS13: .* Received: TestData, TrainingData"):
+        find_subjects(mrbrains13)
+
+
+def test_mrbrains13_with_testing_labels_alone(mrbrains13):
+    folder = mrbrains13 / "TrainingData" / "2"
+    (folder / "LabelsForTraining.nii.gz").unlink()
+    files = subject_from_folder(folder)
+    assert files.labels == folder / "LabelsForTesting.nii.gz"
+    assert files.scheme == "tissue"
+
+
+def test_incomplete_subject_is_not_dropped(mrbrains13):
+    for path in (mrbrains13 / "TrainingData" / "2").glob("T*"):
+        path.unlink()
+    assert ids(find_subjects(mrbrains13)) == ["1", "2", "10"]
+    with pytest.raises(DataError, match="a subject's folder holds files"):
+        subject_from_folder(mrbrains13 / "TrainingData" / "2")
+
+
+def test_mrbrains18(mrbrains18):
+    subjects = find_subjects(mrbrains18)
+    folder = mrbrains18 / "training"
+    assert ids(subjects) == ["1", "4", "14"]
+    assert subjects[1] == SubjectFiles(
+        "4",
+        {
+            "t1": folder / "4" / "pre" / "reg_T1.nii.gz",
+            "t1-ir": folder / "4" / "pre" / "reg_IR.nii.gz",
+            "flair": folder / "4" / "pre" / "FLAIR.nii.gz",
+        },
+        folder / "4" / "segm.nii.gz",
+        "mrbrains18",
+    )
+    assert find_subjects(folder) == subjects
+    assert find_subjects(folder / "4") == [subjects[1]] == [subject_from_folder(folder / "4")]
+
+
+def test_ibsr18(ibsr18):
+    subjects = find_subjects(ibsr18)
+    assert ids(subjects) == ["IBSR_01", "IBSR_02"]
+    assert subjects[0] == SubjectFiles(
+        "IBSR_01",
+        {"t1": ibsr18 / "IBSR_01" / "IBSR_01_ana.nii.gz"},
+        ibsr18 / "IBSR_01" / "IBSR_01_seg_ana.nii.gz",
+        "ibsr18",
+    )
+    assert read_subject(subjects[0], ["t1"], with_labels=True).grid.shape == (8, 9, 5)
+
+
+def test_ibsr18_prefers_three_tissues_and_takes_stripped_scans(ibsr18, drawing):
+    folder = ibsr18 / "IBSR_02"
+    tri = drawing(folder / "IBSR_02_segTRI_ana.nii.gz", range(4))
+    (folder / "IBSR_02_ana.nii.gz").unlink()
+    files = subject_from_folder(folder)
+    assert files.labels == tri
+    assert files.images["t1"].name == "IBSR_02_ana_strip.nii.gz"
+
+
+def test_iseg2017(iseg2017):
+    subjects = find_subjects(iseg2017)
+    folder = iseg2017 / "iSeg-2017-Training"
+    assert ids(subjects) == ["subject-1", "subject-2", "subject-10"]
+    # Of a pair the file with the voxels: a hash of it tells scans apart.
+    assert subjects[0] == SubjectFiles(
+        "subject-1",
+        {"t1": folder / "subject-1-T1.img", "t2": folder / "subject-1-T2.img"},
+        folder / "subject-1-label.img",
+        "iseg2017",
+    )
+    assert find_subjects(folder) == subjects
+    assert ids(find_subjects(iseg2017 / "iSeg-2017-Testing")) == ["subject-11"]
+    assert read_subject(subjects[0], ["t1", "t2"], with_labels=True).grid.shape == (8, 9, 5)
+    with pytest.raises(DataError, match="Name one subject's folder"):
+        subject_from_folder(folder)
+
+
+def test_header_without_voxels_still_names_the_pair(iseg2017):
+    folder = iseg2017 / "iSeg-2017-Training"
+    (folder / "subject-2-T1.img").unlink()
+    assert find_subjects(iseg2017)[1].images["t1"] == folder / "subject-2-T1.img"
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "manifest"])
+def test_named_layout_equals_auto(layout, request):
+    root = request.getfixturevalue(layout)
+    assert find_subjects(root, layout=layout) == find_subjects(root)
+    for other in set(LAYOUTS) - {layout}:
+        with pytest.raises(DataError, match=f"subjects in the layout {other}. Received"):
+            find_subjects(root, layout=other)
+
+
+def test_manifest_by_file_and_by_folder(tmp_path, scan):
+    scan(tmp_path / "a.nii")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("subject,t1\ns10,a.nii\ns2,a.nii\n")
+    assert ids(find_subjects(manifest)) == ["s2", "s10"]
+    assert find_subjects(tmp_path) == find_subjects(manifest, layout="manifest")
+
+
+def test_folder_with_free_names(tmp_path, scan):
+    names = {"t1": "T1.nii", "t1-ir": "t1-ir.nii.gz", "flair": "FLAIR.nii", "t2": "t2.nii.gz"}
+    for name in names.values():
+        scan(tmp_path / "anna" / name)
+    expected = {m: tmp_path / "anna" / name for m, name in names.items()}
+    assert subject_from_folder(tmp_path / "anna") == SubjectFiles("anna", expected)
+
+
+def test_dot_is_no_id(tmp_path, scan, monkeypatch):
+    scan(tmp_path / "anna" / "T1.nii")
+    monkeypatch.chdir(tmp_path / "anna")
+    assert subject_from_folder(Path()).id == "anna"
+    assert ids(find_subjects(Path("../anna"))) == ["anna"]
+
+
+def test_one_scan_in_two_files(tmp_path, scan):
+    scan(tmp_path / "1" / "T1.nii")
+    scan(tmp_path / "1" / "T1.nii.gz")
+    with pytest.raises(DataError, match=r"one file for one scan. Received: T1.nii and T1.nii.gz"):
+        find_subjects(tmp_path)
+
+
+def test_nothing_found_names_layouts_and_contents(tmp_path):
+    with pytest.raises(DataError, match=r"Received: nothing at that path"):
+        find_subjects(tmp_path / "absent")
+    with pytest.raises(DataError, match=r"manifest or mrbrains18 or .* Received: an empty folder"):
+        find_subjects(tmp_path)
+    for n in range(10):
+        (tmp_path / f"{n}.txt").touch()
+    with pytest.raises(DataError, match=r"Received: 0.txt, 1.txt, .*7.txt and 2 more"):
+        find_subjects(tmp_path)
+    with pytest.raises(DataError, match="Received: a file"):
+        find_subjects(tmp_path / "0.txt")
+
+
+def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"a folder that can be read. Received: .*denied"):
+        find_subjects(tmp_path)
+
+
+def test_unknown_layout(tmp_path):
+    with pytest.raises(ConfigError, match=r"a layout is auto, manifest, .* Received: 'brats'"):
+        find_subjects(tmp_path, layout="brats")
+
+
+def test_natural_order():
+    assert sorted(["s10", "s2", "S1", "10", "9"], key=natural_key) == ["9", "10", "S1", "s2", "s10"]
+
+
+@given(st.text(), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_natural_order_of_numbers_after_one_prefix(prefix, a, b):
+    keys = [natural_key(f"{prefix}_{n}") for n in (a, b)]
+    assert (keys[0] < keys[1]) == (a < b)
+
+
+@given(st.text(), st.text())
+def test_natural_keys_of_distinct_texts_differ(a, b):
+    assert (natural_key(a) == natural_key(b)) == (a == b)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the simulated subjects of phantom13")
+def test_ten_simulated_subjects():
+    assert ids(find_subjects(SHARED)) == list("12345")
+    assert find_subjects(SHARED)[0].labels == SHARED / "TrainingData/1/LabelsForTraining.nii.gz"

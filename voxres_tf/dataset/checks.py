@@ -1,0 +1,222 @@
+"""Everything that is wrong with a data set, in one go."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from voxres_tf.config import MODALITIES
+from voxres_tf.dataset.subject import SubjectFiles, grid_fault
+from voxres_tf.errors import DataError, message
+from voxres_tf.labels import LabelScheme, scheme
+from voxres_tf.volume import Grid, Volume, read_grid, read_volume
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        subject: its id.
+        file: where it is wrong, None where no single file is.
+        text: the rule, and what was received.
+    """
+
+    subject: str
+    file: Path | None
+    text: str
+
+    def __str__(self) -> str:
+        """One line."""
+        where = f"subject {self.subject}" + (f", {self.file}" if self.file else "")
+        return " ".join(f"{where}: {self.text}".split())
+
+
+def check_dataset(
+    subjects: Sequence[SubjectFiles],
+    modalities: Sequence[str] | None,
+    *,
+    need_labels: bool,
+    quiet: bool = False,
+) -> list[Problem]:
+    """Read every file and report all that is wrong; one bad file does not hide another.
+
+    Args:
+        subjects: those to check; none have no problems.
+        modalities: those that every subject must have; None for all that any subject has.
+        need_labels: whether every subject must have labels. Labels that are there are checked
+            in any case.
+        quiet: show no progress bar.
+
+    Returns:
+        Subject by subject: missing modalities and labels, files that cannot be read, values that
+        are not finite, constant images, grids that differ (with the distance in mm), label codes
+        that are unknown or not whole numbers, labels without tissue. Then, over all subjects: ids
+        used twice and files with the voxels of another.
+    """
+    wanted = modalities if modalities is not None else modalities_of(subjects)
+    checks = [_SubjectCheck(files) for files in subjects]
+    for check in tqdm(checks, desc="Checking", unit="subject", disable=quiet or None):
+        check.run(wanted, need_labels=need_labels)
+    own = [problem for check in checks for problem in check.problems]
+    return [*own, *_repeated_ids(subjects), *_repeated_voxels(checks)]
+
+
+def require_sound(
+    subjects: Sequence[SubjectFiles], modalities: Sequence[str] | None, *, need_labels: bool
+) -> None:
+    """Do nothing if `check_dataset` finds nothing.
+
+    Raises:
+        DataError: listing every problem, a line each.
+    """
+    problems = check_dataset(subjects, modalities, need_labels=need_labels)
+    if problems:
+        first = message("data set", "sound files", f"{len(problems)} problems", "mend all of these")
+        raise DataError("\n  ".join([first, *map(str, problems)]))
+
+
+def modalities_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
+    """The modalities that at least one of the subjects has, in the order of `MODALITIES`."""
+    return tuple(m for m in MODALITIES if any(m in files.images for files in subjects))
+
+
+def overview(subjects: Sequence[SubjectFiles]) -> list[str]:
+    """A line per subject: id, shape, spacing in mm, modalities, label scheme; headers are read."""
+    rows = [("subject", "shape", "spacing (mm)", "modalities", "labels")]
+    for files in subjects:
+        scheme_name = files.scheme if files.labels else "-"
+        rows.append((files.id, *_geometry(files), ",".join(files.images) or "-", scheme_name))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _geometry(files: SubjectFiles) -> tuple[str, str]:
+    if not files.images:
+        return "-", "-"
+    try:
+        grid = read_grid(next(iter(files.images.values())))
+    except DataError:  # `check_dataset` says why
+        return "unreadable", "-"
+    return "x".join(map(str, grid.shape)), "x".join(f"{mm:.3g}" for mm in grid.spacing_mm)
+
+
+@dataclass
+class _SubjectCheck:
+    """Reads one subject; gathers its problems and what its voxels hash to."""
+
+    files: SubjectFiles
+    problems: list[Problem] = field(default_factory=list)
+    digests: list[tuple[str, Path]] = field(default_factory=list)
+    _reference: tuple[Grid, Path] | None = field(default=None, init=False)
+
+    def run(self, modalities: Sequence[str], *, need_labels: bool) -> None:
+        """Check the files of the modalities, then the labels, against the first that reads."""
+        for modality in modalities:
+            if modality in self.files.images:
+                self._image(self.files.images[modality])
+            else:
+                has = ", ".join(self.files.images) or "no scan"
+                self._add(None, f"the modality {modality} is missing. Received: {has}.")
+        if self.files.labels is not None:
+            self._labels(self.files.labels)
+        elif need_labels:
+            self._add(None, "labels are missing. Received: scans alone.")
+
+    def _add(self, file: Path | None, text: str) -> None:
+        self.problems.append(Problem(self.files.id, file, text))
+
+    def _image(self, path: Path) -> None:
+        volume = self._read(path)
+        if volume is None:
+            return
+        if volume.data.min() == volume.data.max():
+            self._add(path, f"a scan has contrast. Received: {volume.data.flat[0]} everywhere.")
+        else:
+            self._digest("image", path, volume)
+
+    def _labels(self, path: Path) -> None:
+        volume = self._read(path)
+        if volume is None:
+            return
+        self._digest("labels", path, volume)
+        codes = np.unique(volume.data)
+        broken = codes[codes != np.rint(codes)]
+        if broken.size:
+            self._add(path, f"label codes are whole numbers. Received: {_some(broken.tolist())}.")
+            return
+        try:
+            self._codes(path, codes, scheme(self.files.scheme))
+        except DataError as error:
+            self._add(None, str(error))
+
+    def _codes(self, path: Path, codes: NDArray[Any], rules: LabelScheme) -> None:
+        unknown = rules.unknown_codes(codes)
+        if unknown:
+            rule = f"labels of the scheme {rules.name!r} are {sorted(rules.classes)}"
+            self._add(path, f"{rule}. Received: {_some(unknown)}.")
+            return
+        classes, scored = rules.merge(codes, path)
+        if not np.any((classes > 0) & scored):
+            self._add(path, f"labels mark tissue. Received: no code but {_some(codes.tolist())}.")
+
+    def _read(self, path: Path) -> Volume | None:
+        """The volume, None if it cannot be read or has values that are not finite."""
+        try:
+            volume = read_volume(path)
+        except DataError as error:
+            self._add(path, str(error).removeprefix(f"{path}: "))
+            return None
+        self._grid(path, volume.grid)
+        bad = int(volume.data.size - np.isfinite(volume.data).sum())
+        if bad:
+            self._add(path, f"values are finite. Received: {bad} voxels NaN or infinite.")
+        return None if bad else volume
+
+    def _grid(self, path: Path, grid: Grid) -> None:
+        if self._reference is None:
+            self._reference = (grid, path)
+            return
+        reference, reference_path = self._reference
+        fault = grid_fault(grid, reference)
+        if fault:
+            self._add(path, f"one grid with {reference_path.name}. Received: {fault}.")
+
+    def _digest(self, kind: str, path: Path, volume: Volume) -> None:
+        # The voxels, not the file: a scan that was compressed anew is still the same scan.
+        # nibabel gives Fortran order, so the transpose is contiguous without a copy.
+        voxels = np.ascontiguousarray(volume.data.T).data
+        self.digests.append((f"{kind} {hashlib.sha256(voxels).hexdigest()}", path))
+
+
+def _some(values: Sequence[float]) -> str:
+    shown = ", ".join(f"{value:.9g}" for value in values[:8])
+    return shown + (f" and {len(values) - 8} more" if len(values) > 8 else "")
+
+
+def _repeated_ids(subjects: Sequence[SubjectFiles]) -> Iterator[Problem]:
+    ids = [files.id for files in subjects]
+    for id_ in dict.fromkeys(ids):
+        if ids.count(id_) > 1:
+            yield Problem(id_, None, f"ids are unique. Received: {ids.count(id_)} subjects of it.")
+
+
+def _repeated_voxels(checks: Sequence[_SubjectCheck]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for check in checks:
+        for digest, path in check.digests:
+            if digest in first:
+                text = f"every file has voxels of its own. Received: those of {first[digest]}."
+                yield Problem(check.files.id, path, text)
+            else:
+                first[digest] = f"subject {check.files.id}, {path}"

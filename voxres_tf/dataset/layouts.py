@@ -1,0 +1,228 @@
+"""From a folder to its subjects: the layouts in which data sets come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from voxres_tf.dataset.manifest import read_manifest
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import ConfigError, DataError, message
+
+MANIFEST_NAME = "manifest.csv"
+_SUFFIXES = (".nii.gz", ".nii", ".img", ".hdr")
+_TRAINING = ("trainingdata", "training", "iseg-2017-training")
+_TEST = ("testdata", "test", "testing", "iseg-2017-testing")
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """How a layout names its files, in lower case and without their suffixes.
+
+    Attributes:
+        images: modality -> names; the first that is there wins.
+        labels: name -> label scheme; the first that is there wins.
+        pattern: groups `id` and `name` of a file's name; None where the folder's name is the id.
+        below: a subfolder that holds images; their names start with `<below>/`.
+    """
+
+    images: Mapping[str, Sequence[str]]
+    labels: Mapping[str, str]
+    pattern: re.Pattern[str] | None = None
+    below: str | None = None
+
+
+_NAMINGS: Mapping[str, _Naming] = MappingProxyType(
+    {
+        "mrbrains18": _Naming(
+            {"t1": ["pre/reg_t1"], "t1-ir": ["pre/reg_ir"], "flair": ["pre/flair"]},
+            {"segm": "mrbrains18"},
+            below="pre",
+        ),
+        # segTRI_ana holds the three tissues where seg_ana holds whole anatomical structures.
+        "ibsr18": _Naming(
+            {"t1": ["ana", "ana_strip"]},
+            {"segtri_ana": "ibsr18", "seg_ana": "ibsr18"},
+            re.compile(r"(?P<id>ibsr_\d+)_(?P<name>.+)", re.IGNORECASE),
+        ),
+        "iseg2017": _Naming(
+            {"t1": ["t1"], "t2": ["t2"]},
+            {"label": "iseg2017"},
+            re.compile(r"(?P<id>subject-\d+)-(?P<name>.+)", re.IGNORECASE),
+        ),
+        # T1_1mm lies on another grid and is not listed.
+        "mrbrains13": _Naming(
+            {
+                "t1": ["t1"],
+                "t1-ir": ["t1_ir", "t1-ir"],
+                "flair": ["t2_flair", "t2-flair", "flair"],
+                "t2": ["t2"],
+            },
+            {"labelsfortraining": "mrbrains13", "labelsfortesting": "tissue"},
+        ),
+    }
+)
+
+LAYOUTS = ("manifest", *_NAMINGS)
+"""Names of the layouts, in the order in which `auto` tries them."""
+
+
+def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
+    """The subjects of a data set, sorted by id as people count (2 before 10).
+
+    Args:
+        root: a folder of subjects, one subject's folder, or a `.csv` manifest. A folder above
+            training and test folders (MRBrainS13's `TrainingData` and `TestData`) means the
+            training subjects; name the test folder itself to get the others. Of a folder that
+            holds `manifest.csv`, the manifest counts.
+        layout: one of `LAYOUTS`, or `auto` for the first of them that fits.
+
+    Returns:
+        At least one subject. A folder with a scan or labels of its layout is a subject, however
+        incomplete; `checks.check_dataset` tells what it lacks. Subjects without labels have None.
+
+    Raises:
+        ConfigError: for an unknown layout.
+        DataError: if nothing is found, a manifest has faults, or a scan is there twice.
+    """
+    if layout not in ("auto", *LAYOUTS):
+        rule = f"a layout is auto, {', '.join(LAYOUTS)}"
+        raise ConfigError(message("layout", rule, repr(layout), "choose one of these"))
+    tried = LAYOUTS if layout == "auto" else (layout,)
+    for name in tried:
+        found = _manifest(root) if name == "manifest" else _collect(root, _NAMINGS[name])
+        if found:
+            return sorted(found, key=lambda files: natural_key(files.id))
+    raise DataError(
+        message(
+            root,
+            f"subjects in the layout {' or '.join(tried)}",
+            _contents(root),
+            "check the path, or write a manifest (docs/data-formats.md)",
+        )
+    )
+
+
+def subject_from_folder(folder: Path) -> SubjectFiles:
+    """The one subject whose files lie in `folder`; its labels are not needed.
+
+    Besides the layouts of `LAYOUTS`, any folder will do whose files are called `t1`, `t1_ir` or
+    `t1-ir`, `flair`, `t2_flair` or `t2-flair`, and `t2`, in upper or lower case.
+
+    Raises:
+        DataError: if the folder holds no scan, more than one subject, or a scan twice.
+    """
+    for naming in _NAMINGS.values():
+        found = _read(folder, naming)
+        if len(found) == 1 and found[0].images:
+            return found[0]
+    raise DataError(
+        message(
+            folder,
+            "a subject's folder holds files such as T1, T1_IR and T2_FLAIR (.nii or .nii.gz)",
+            _contents(folder),
+            "name one subject's folder, or its files one by one",
+        )
+    )
+
+
+def natural_key(text: str) -> tuple[list[str | int], str]:
+    """Sorting key under which `s2` comes before `s10`; distinct texts have distinct keys."""
+    parts = re.split(r"(\d+)", text)
+    return [int(p) if i % 2 else p.lower() for i, p in enumerate(parts)], text
+
+
+def _manifest(root: Path) -> list[SubjectFiles]:
+    path = root / MANIFEST_NAME if root.is_dir() else root
+    is_manifest = path.is_file() and path.suffix.lower() == ".csv"
+    return read_manifest(path) if is_manifest else []
+
+
+def _collect(root: Path, naming: _Naming) -> list[SubjectFiles]:
+    own = _read(root, naming)
+    if own:
+        return own
+    folders = [p for p in _listing(root) if p.is_dir() and not p.name.startswith(".")]
+    training = [p for p in folders if p.name.lower() in _TRAINING]
+    if training:
+        return [files for p in training for files in _within(p, naming)]
+    test = [p for p in folders if p.name.lower() in _TEST]
+    return _below(root, naming) or [files for p in test for files in _within(p, naming)]
+
+
+def _within(parent: Path, naming: _Naming) -> list[SubjectFiles]:
+    """Subjects of a training or test folder: in folders of their own, or side by side."""
+    return _below(parent, naming) or _read(parent, naming)
+
+
+def _below(parent: Path, naming: _Naming) -> list[SubjectFiles]:
+    folders = [p for p in _listing(parent) if p.is_dir() and not p.name.startswith(".")]
+    return [files for folder in folders for files in _read(folder, naming)]
+
+
+def _read(folder: Path, naming: _Naming) -> list[SubjectFiles]:
+    """The subjects whose files lie in this very folder."""
+    # "." and ".." are no names for a subject.
+    name = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    subjects: dict[str, dict[str, set[Path]]] = {}
+    for path, stem in _volumes(folder, naming.below):
+        if naming.pattern is None:
+            subjects.setdefault(name, {}).setdefault(stem.lower(), set()).add(path)
+        elif match := naming.pattern.fullmatch(stem):
+            found = subjects.setdefault(match["id"], {})
+            found.setdefault(match["name"].lower(), set()).add(path)
+    read = [_subject(id_, found, naming) for id_, found in subjects.items()]
+    return [files for files in read if files.images or files.labels]
+
+
+def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
+    """Image files of a folder with their names; of an .hdr/.img pair the .img, with the voxels."""
+    entries = [(path, "") for path in _listing(folder)]
+    if below is not None:
+        entries += [(path, f"{below}/") for path in _listing(folder / below)]
+    volumes = []
+    for path, prefix in entries:
+        suffix = next((s for s in _SUFFIXES if path.name.lower().endswith(s)), None)
+        if suffix and not path.is_dir():
+            stem = prefix + path.name[: -len(suffix)]
+            volumes.append((path.with_suffix(".img") if suffix == ".hdr" else path, stem))
+    return volumes
+
+
+def _subject(id_: str, found: Mapping[str, set[Path]], naming: _Naming) -> SubjectFiles:
+    images = {m: p for m, names in naming.images.items() if (p := _first(found, names))}
+    for name, scheme in naming.labels.items():
+        if labels := _first(found, [name]):
+            return SubjectFiles(id_, images, labels, scheme)
+    return SubjectFiles(id_, images)
+
+
+def _first(found: Mapping[str, set[Path]], names: Sequence[str]) -> Path | None:
+    paths = next((found[name] for name in names if name in found), set())
+    if len(paths) > 1:
+        both = " and ".join(sorted(path.name for path in paths))
+        folder = min(paths).parent
+        raise DataError(message(folder, "one file for one scan", both, "remove one of them"))
+    return next(iter(paths), None)
+
+
+def _listing(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            message(folder, "a folder that can be read", error, "mend its permissions")
+        ) from error
+
+
+def _contents(root: Path) -> str:
+    if not root.is_dir():
+        return "a file" if root.exists() else "nothing at that path"
+    names = [path.name for path in _listing(root)]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more if names else "an empty folder"

@@ -1,0 +1,147 @@
+"""A data set as a table: one row per subject, one column per modality."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxres_tf.config import MODALITIES
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import DataError, message
+from voxres_tf.files import write_text
+from voxres_tf.labels import SCHEMES
+
+_SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
+_COLUMNS = ("subject", *MODALITIES, "label", "scheme")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row: its line in the file, its cells by column, and cells beyond the last column."""
+
+    line: int
+    cells: Mapping[str, str]
+    surplus: Sequence[str]
+
+
+def read_manifest(path: Path) -> list[SubjectFiles]:
+    """The subjects of a CSV manifest, in its order.
+
+    The header names `subject`, one column per modality (see `config.MODALITIES`; `t1_ir` and
+    `t2_flair` are understood too), and optionally `label` and `scheme` (`tissue` where empty).
+    Paths are relative to the manifest. An empty cell means that the file does not exist.
+
+    Raises:
+        DataError: naming every fault with its line: unknown columns, ids that are missing, used
+            twice or no file names, missing files, unknown label schemes, rows without a scan.
+    """
+    rows = _rows(path)
+    seen: dict[str, int] = {}
+    faults = [f"line {row.line}: {fault}" for row in rows for fault in _faults(row, path, seen)]
+    if faults:
+        raise DataError(message(path, "a sound manifest", "; ".join(faults), "mend these lines"))
+    return [_subject(row, path) for row in rows]
+
+
+def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
+    """Write the manifest of these subjects, with paths relative to it.
+
+    `read_manifest` gives the same subjects back. No subjects give a header alone, which
+    `read_manifest` refuses.
+    """
+    modalities = [m for m in MODALITIES if any(m in s.images for s in subjects)]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["subject", *modalities, "label", "scheme"])
+    for files in subjects:
+        images = [_relative(files.images.get(m), path) for m in modalities]
+        table.writerow([files.id, *images, _relative(files.labels, path), files.scheme])
+    write_text(path, text.getvalue())
+
+
+def _rows(path: Path) -> list[_Row]:
+    try:
+        # The BOM is what spreadsheets put before UTF-8.
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            table = csv.reader(stream, strict=True)
+            lines = [(table.line_num, [cell.strip() for cell in cells]) for cells in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(message(path, "a CSV file in UTF-8", error, "check the file")) from error
+    filled = [(line, cells) for line, cells in lines if any(cells)]
+    if len(filled) < 2:
+        rule = "a header and a row per subject"
+        raise DataError(message(path, rule, f"{len(filled)} lines", "fill it in"))
+    header, columns = filled[0][0], _columns(filled[0][1])
+    fault = _header_fault(columns)
+    if fault:
+        rule = f"columns are subject, label, scheme and the modalities {', '.join(MODALITIES)}"
+        raise DataError(message(f"{path}, line {header}", rule, fault, "mend the header"))
+    n = len(columns)
+    return [
+        _Row(line, dict(zip(columns, cells, strict=False)), [c for c in cells[n:] if c])
+        for line, cells in filled[1:]
+    ]
+
+
+def _columns(cells: Sequence[str]) -> list[str]:
+    names = [cell.lower() for cell in cells]
+    return [_SPELLINGS.get(name, name) for name in names]
+
+
+def _header_fault(columns: Sequence[str]) -> str | None:
+    unknown = [repr(name) for name in columns if name not in _COLUMNS]
+    if unknown:
+        return f"unknown columns {', '.join(unknown)}"
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        return f"columns that are there twice: {', '.join(twice)}"
+    if "subject" not in columns:
+        return "no column subject"
+    return None if set(MODALITIES) & set(columns) else "no modality"
+
+
+def _faults(row: _Row, manifest: Path, seen: dict[str, int]) -> Iterator[str]:
+    id_ = row.cells.get("subject", "")
+    # Ids become names of files.
+    if not id_ or id_ in (".", "..") or set(id_) & set("/\\\0\r\n"):
+        yield f"{id_!r} is no subject id"
+    elif id_ in seen:
+        yield f"subject {id_!r} is on line {seen[id_]} already"
+    seen.setdefault(id_, row.line)
+    if row.surplus:
+        yield f"cells beyond the last column: {', '.join(row.surplus)}"
+    if not any(row.cells.get(m) for m in MODALITIES):
+        yield f"subject {id_!r} has no scan"
+    for column in (*MODALITIES, "label"):
+        cell = row.cells.get(column)
+        if cell and not _file(cell, manifest).is_file():
+            yield f"{column} file {cell} is missing"
+    scheme = row.cells.get("scheme") or "tissue"
+    if scheme not in SCHEMES:
+        yield f"scheme {scheme!r} is none of {', '.join(SCHEMES)}"
+
+
+def _subject(row: _Row, manifest: Path) -> SubjectFiles:
+    cells = row.cells
+    images = {m: _file(cells[m], manifest) for m in MODALITIES if cells.get(m)}
+    labels = _file(cells["label"], manifest) if cells.get("label") else None
+    return SubjectFiles(cells["subject"], images, labels, cells.get("scheme") or "tissue")
+
+
+def _file(cell: str, manifest: Path) -> Path:
+    path = manifest.parent / cell
+    # Of a pair the file with the voxels stands for both, so that its hash tells scans apart.
+    return path.with_suffix(".img") if path.suffix.lower() == ".hdr" else path
+
+
+def _relative(file: Path | None, manifest: Path) -> str:
+    if file is None:
+        return ""
+    relative = Path(os.path.relpath(file, manifest.parent))
+    # Where a folder above is a symbolic link, `..` may lead elsewhere.
+    same = (manifest.parent / relative).resolve() == file.resolve()
+    return (relative if same else file.absolute()).as_posix()
