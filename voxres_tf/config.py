@@ -164,6 +164,7 @@ def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
     """Validate values into a config, with pydantic's findings as one line.
 
     Args:
+        kind: the config's class.
         values: a mapping, or JSON text.
         where: the file or command that the values come from.
 

@@ -43,8 +43,8 @@ class Contract(Config):
     patch: Shape
     optional_modalities: tuple[str, ...] = ()
     context_channels: int = Field(0, ge=0)
-    training: dict[str, str | int | float | list[str]] = {}
-    versions: dict[str, str] = {}
+    training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str
 
 

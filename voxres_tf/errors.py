@@ -34,4 +34,5 @@ def message(where: object, rule: str, received: object, then: str) -> str:
     'T1.nii: a volume has three axes. Received: shape (4, 4). Export it as a 3-D volume.'
     """
     step = then[:1].upper() + then[1:]
-    return f"{where}: {rule}. Received: {received}. {step.rstrip('.')}."
+    line = f"{where}: {rule}. Received: {received}. {step.rstrip('.')}."
+    return " ".join(part.strip() for part in line.splitlines())  # what libraries say may have more

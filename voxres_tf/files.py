@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = target.parent / f".partial-{secrets.token_hex(4)}-{target.name}"
     try:
         yield temporary
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

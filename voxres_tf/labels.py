@@ -29,9 +29,9 @@ class LabelScheme:
     classes: Mapping[int, int]
     unscored: frozenset[int] = frozenset()
 
-    def unknown_codes(self, codes: ArrayLike) -> list[int]:
-        """The codes that this scheme does not know, sorted."""
-        return [int(code) for code in np.unique(np.asarray(codes)) if int(code) not in self.classes]
+    def unknown_codes(self, codes: ArrayLike) -> list[int | float]:
+        """The codes that this scheme does not know, sorted; 1.5 is one, 1.0 is 1."""
+        return [code for code in np.unique(np.asarray(codes)).tolist() if code not in self.classes]
 
     def merge(
         self, codes: NDArray[np.generic], where: object = "labels"

@@ -44,6 +44,13 @@ class Grid:
         return (x, y, z)
 
     @property
+    def canonical_spacing_mm(self) -> tuple[float, float, float]:
+        """`spacing_mm` in the order of `to_canonical`'s axes: right, anterior, superior."""
+        order = np.argsort(self.orientation()[:, 0])
+        x, y, z = (self.spacing_mm[axis] for axis in order)
+        return (x, y, z)
+
+    @property
     def voxel_ml(self) -> float:
         """Volume of one voxel in millilitres."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
@@ -56,7 +63,7 @@ class Grid:
         return float(np.linalg.norm(((self.affine - other.affine) @ points)[:3], axis=0).max())
 
     def orientation(self) -> NDArray[np.float64]:
-        """nibabel's orientation array [3, 2] of the closest anatomical axes."""
+        """The orientation array of nibabel [3, 2] of the closest anatomical axes."""
         ornt: NDArray[np.float64] = io_orientation(self.affine)
         return ornt
 
@@ -124,7 +131,7 @@ def _open(path: Path) -> SpatialImage:
     if not path.is_file():
         raise DataError(message(path, "a file is there", "nothing", "check the path"))
     try:
-        image = nib.load(path)  # type: ignore[attr-defined]
+        image = nib.load(path)
     except Exception as error:  # the readers of nibabel raise a dozen kinds
         raise DataError(
             message(path, "a readable NIfTI or Analyze file", f"{error}", "check the file")
@@ -161,6 +168,7 @@ def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
     Args:
         path: must end in `.nii` or `.nii.gz`.
         data: [X, Y, Z] or [X, Y, Z, K]; the first three axes have the shape of `grid`.
+        grid: where the voxels lie.
 
     Raises:
         DataError: if the suffix or the shape is wrong.
@@ -171,7 +179,7 @@ def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
         raise DataError(
             message(path, f"data on its grid {grid.shape}", f"shape {data.shape}", "mend the call")
         )
-    image = nib.Nifti1Image(data, grid.affine)  # type: ignore[attr-defined]
+    image = nib.Nifti1Image(data, grid.affine)
     header: Any = image.header
     header.set_xyzt_units("mm", "sec")
     image.set_sform(grid.sform if grid.sform is not None else grid.affine, grid.sform_code)
@@ -180,4 +188,4 @@ def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
     elif grid.qform_code == 0:
         image.set_qform(grid.affine, 0)
     with atomic_path(path) as temporary:
-        nib.save(image, temporary)  # type: ignore[attr-defined]
+        nib.save(image, temporary)

@@ -7,6 +7,7 @@ from math import prod
 import keras
 import numpy as np
 import pytest
+
 from voxres_tf.config import PRESETS, ModelConfig
 from voxres_tf.model.voxresnet import OUTPUTS, build_voxresnet
 

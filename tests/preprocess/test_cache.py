@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError

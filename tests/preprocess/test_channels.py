@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
+
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.errors import DataError

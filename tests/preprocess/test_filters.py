@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voxres_tf.preprocess.filters import equalise_slices, normalise_slices, subtract_gaussian
 
 
@@ -23,7 +24,10 @@ def test_constant_slices_are_zero_whatever_their_level(level: float) -> None:
     volume = np.full((7, 5, 3), level, np.float32)
     np.testing.assert_array_equal(normalise_slices(volume), 0)
     np.testing.assert_array_equal(
-        normalise_slices(equalise_slices(subtract_gaussian(volume, sigma=2, radius=3), tile=4, clip=2)), 0
+        normalise_slices(
+            equalise_slices(subtract_gaussian(volume, sigma=2, radius=3), tile=4, clip=2)
+        ),
+        0,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.volume import Grid, write_volume

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voxres_tf.config import TrainingConfig
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.crops import cut, draw_crop, subject_of

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
 from voxres_tf.config import RunConfig, load
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, TrainingError, VoxResError
@@ -26,7 +27,10 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 
 def rows(run: Path) -> list[dict[str, float | None]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(run / "history.csv")]
+    return [
+        {k: v for k, v in row.items() if k != "seconds"}
+        for row in read_history(run / "history.csv")
+    ]
 
 
 def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +90,10 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
 ) -> None:
     config = config.updated(training={"optimizer": optimizer, "checkpoint_minutes": 1e-9})
     whole = fit.train(subjects, tmp_path / "whole", config)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
+    with monkeypatch.context() as patch:
         kill_at(step, patch)
-        fit.train(subjects, tmp_path / "killed", config)
+        with pytest.raises(KilledError):
+            fit.train(subjects, tmp_path / "killed", config)
     resumed = fit.train(subjects, tmp_path / "killed", config, resume="must")
     expected, found = weights(whole), weights(resumed)
     assert expected.keys() == found.keys()
@@ -106,9 +111,7 @@ def test_a_finished_run_is_left_as_it_is(
     assert (run / "state.npz").read_bytes() == before
 
 
-def test_steps_may_grow(
-    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
-) -> None:
+def test_steps_may_grow(subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path) -> None:
     run = fit.train(subjects, tmp_path / "run", config)
     fit.train(subjects, run, config.updated(training={"steps": 12}))
     assert [row["step"] for row in rows(run)] == [4, 8, 12]
@@ -172,5 +175,5 @@ def test_a_missing_modality_is_named(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:
     wants_more = config.updated(preprocess={"modalities": ("t1", "t1-ir")})
-    with pytest.raises(DataError, match="subject 1.*t1-ir"):
+    with pytest.raises(DataError, match=r"subject 1.*t1-ir"):
         fit.train(subjects, tmp_path / "run", wants_more)

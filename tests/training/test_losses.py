@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+
 from voxres_tf.config import TrainingConfig
 from voxres_tf.training.losses import (
     VoxelCrossEntropy,

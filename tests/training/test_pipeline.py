@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.model.voxresnet import OUTPUTS

@@ -49,12 +49,19 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
     return json_hash(
         {
             "format": CACHE_FORMAT,
-            "images": {m: file_hash(files.images[m]) for m in config.modalities},
-            "labels": file_hash(files.labels) if files.labels else None,
+            "images": {m: _content(files.images[m]) for m in config.modalities},
+            "labels": _content(files.labels) if files.labels else None,
             "scheme": files.scheme,
             "config": config.model_dump(mode="json"),
         }
     )
+
+
+def _content(path: Path) -> list[str]:
+    # An Analyze image has its geometry and scale in a second file.
+    header = path.with_suffix(".hdr")
+    pair = path.suffix == ".img" and header.is_file()
+    return [file_hash(path), *([file_hash(header)] if pair else [])]
 
 
 def cached(

@@ -1,4 +1,4 @@
-"""What happens beside the updates: weights that decay, a guard, validation, records, checkpoints."""
+"""What happens beside the updates: decaying weights, a guard, validation, checkpoints."""
 
 from __future__ import annotations
 

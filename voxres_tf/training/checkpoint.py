@@ -16,9 +16,10 @@ STEP = "step"
 
 def save_state(path: Path, model: keras.Model, step: int) -> None:
     """Write weights, optimiser and running means after `step` updates, atomically."""
-    arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
+    arrays: dict[str, Any] = {n: np.asarray(variable) for n, variable in _variables(model).items()}
+    arrays[STEP] = np.int64(step)
     with atomic_path(path) as temporary:
-        np.savez(temporary, **arrays, **{STEP: np.int64(step)})
+        np.savez(temporary, **arrays)
 
 
 def saved_step(path: Path) -> int:

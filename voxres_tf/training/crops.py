@@ -44,15 +44,13 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
         image, classes, weight = image[::-1], classes[::-1], weight[::-1]
     if config.jitter:
         channels = image.shape[-1]
-        gain = 1 + config.jitter * random.standard_normal(channels)
-        offset = config.jitter * random.standard_normal(channels)
-        image = image * gain.astype(np.float32) + offset.astype(np.float32)
+        gain = np.float32(1 + config.jitter * random.standard_normal(channels))
+        offset = np.float32(config.jitter * random.standard_normal(channels))
+        image = image * gain + offset
     return np.ascontiguousarray(image), np.ascontiguousarray(classes), np.ascontiguousarray(weight)
 
 
-def cut(
-    array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]
-) -> NDArray[ScalarT]:
+def cut(array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]) -> NDArray[ScalarT]:
     """The part of `array` at `origin`; what lies outside the array is 0.
 
     Args:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from voxres_tf import __version__
@@ -184,11 +183,11 @@ def _fit(
     training = config.training
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
-    strategy = tf.distribute.MirroredStrategy() if len(_gpus()) > 1 else tf.distribute.get_strategy()
+    strategy = (
+        tf.distribute.MirroredStrategy() if len(_gpus()) > 1 else tf.distribute.get_strategy()
+    )
     with strategy.scope():
-        model = build_voxresnet(
-            config.model, precision=training.precision, l2=l2_in_loss(training)
-        )
+        model = build_voxresnet(config.model, precision=training.precision, l2=l2_in_loss(training))
         losses = build_losses(training)
         model.compile(optimizer=build_optimizer(training), loss=losses)
         model.optimizer.build(model.trainable_variables)

@@ -45,7 +45,9 @@ def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as stream:
-        rows = [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+        rows = [
+            {name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)
+        ]
     return [r for r in rows if before_epoch is None or int(r["epoch"] or 0) < before_epoch]
 
 

@@ -19,7 +19,7 @@ READ_AHEAD = 2
 def crop_dataset(
     subjects: Sequence[CachedSubject], config: TrainingConfig, begin: int, end: int
 ) -> tf.data.Dataset:
-    """The batches of the steps `begin` to `end`, the same whenever and however often they are asked for.
+    """The batches of the steps `begin` to `end`; the same however often they are asked for.
 
     Numbers travel through the pipeline, never volumes: memory does not grow with the subjects.
 
