@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from voxres_tf.config import PRESETS, Precision
+from voxres_tf.config import PRESETS, Precision, RunConfig, load
 
 from .options import LAYOUT, ModalityList, ShapeType
 
@@ -61,50 +61,61 @@ def training_options(function: Any) -> Any:
 def command(
     data: Path,
     run: Path,
-    preset: str,
-    config_file: Path | None,
     layout: str,
-    modalities: tuple[str, ...] | None,
-    filtered: bool | None,
     val: str,
     val_count: int,
     resume: Any,
     cache: Path | None,
-    epochs: int | None,
-    **training: Any,
+    **settings: Any,
 ) -> None:
     """Train VoxResNet on the labelled subjects of DATA, a folder or a CSV manifest.
 
     Options that are not given keep the values of the preset. The same command goes on with a
     training that was interrupted.
     """
-    from voxres_tf.config import RunConfig, load
+    if val and val_count:
+        raise click.UsageError("--val and --val-count exclude each other")
+    if settings["epochs"] and settings["steps"]:
+        raise click.UsageError("--epochs and --steps exclude each other")
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
     from voxres_tf.dataset.splits import split_by_count, split_by_ids
 
-    if val and val_count:
-        raise click.UsageError("--val and --val-count exclude each other")
-    if epochs and training["steps"]:
-        raise click.UsageError("--epochs and --steps exclude each other")
     subjects = find_subjects(data, layout=layout)
+    config = _config(modalities_of(subjects), **settings)
+    ids = [part.strip() for part in val.split(",") if part.strip()]
+    if ids:
+        learning, held_out = split_by_ids(subjects, ids)
+    else:
+        learning, held_out = split_by_count(subjects, val_count, config.training.seed)
+
+    from voxres_tf.report.curves import training_curves
+    from voxres_tf.training.fit import train
+    from voxres_tf.training.history import read_history
+    from voxres_tf.training.run import RunFolder
+
+    folder = RunFolder(train(learning, run, config, val=held_out, resume=resume, cache=cache))
+    training_curves(folder.curves, read_history(folder.history))
+    click.echo(f"{run}: trained for {config.training.steps} steps. Next: voxres export {run}")
+
+
+def _config(
+    available: tuple[str, ...],
+    *,
+    preset: str,
+    config_file: Path | None,
+    modalities: tuple[str, ...] | None,
+    filtered: bool | None,
+    epochs: int | None,
+    **training: Any,
+) -> RunConfig:
+    """The preset or file with what the options change."""
     config = load(RunConfig, config_file) if config_file else PRESETS[preset]
-    given = {name: value for name, value in training.items() if value is not None}
-    preprocess: dict[str, Any] = {"modalities": modalities or modalities_of(subjects)}
+    preprocess: dict[str, Any] = {"modalities": modalities or available}
     if filtered is not None:
         preprocess["filtered"] = filtered
-    config = config.updated(preprocess=preprocess, training=given)
+    given = {name: value for name, value in training.items() if value is not None}
     if epochs:
-        steps = epochs * config.training.steps_per_epoch
-        config = config.updated(training={"steps": steps})
-    ids = [part.strip() for part in val.split(",") if part.strip()]
-    learning, held_out = (
-        split_by_ids(subjects, ids)
-        if ids
-        else split_by_count(subjects, val_count, config.training.seed)
-    )
-
-    from voxres_tf.training.fit import train
-
-    train(learning, run, config, val=held_out, resume=resume, cache=cache)
-    click.echo(f"{run}: trained for {config.training.steps} steps; next: voxres export {run}")
+        length = training["steps_per_epoch"] or config.training.steps_per_epoch
+        given["steps"] = epochs * length
+    return config.updated(preprocess=preprocess, training=given)

@@ -18,8 +18,9 @@ from voxres_tf.labels import scheme
 from voxres_tf.phantom.generate import write_phantom
 from voxres_tf.report.curves import training_curves
 from voxres_tf.report.figure import segmentation_figure
-from voxres_tf.training.fit import RunFolder, train
+from voxres_tf.training.fit import train
 from voxres_tf.training.history import read_history
+from voxres_tf.training.run import RunFolder
 from voxres_tf.volume import Volume, to_canonical, write_volume
 
 TRAINING_SUBJECTS = 4
@@ -66,8 +67,8 @@ def run_demo(out: Path, say: Callable[[str], None], *, steps: int | None = None)
     if not (data / "TestData" / "1").is_dir():
         write_phantom(data, TRAINING_SUBJECTS, SEED, "small", test_subjects=1, overwrite=True)
     say(f"2/5 Training a small VoxResNet for {config.training.steps} steps: {run}")
-    train(find_subjects(data / "TrainingData"), run, config)
-    training_curves(run / "curves.png", read_history(RunFolder(run).history))
+    folder = RunFolder(train(find_subjects(data / "TrainingData"), run, config))
+    training_curves(folder.curves, read_history(folder.history))
     say(f"3/5 Exporting it and checking the export in a fresh process: {out / 'model'}")
     model = export_run(run, out / "model")
     say(f"4/5 Segmenting the subject that it has not seen: {out}")

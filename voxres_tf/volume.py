@@ -16,6 +16,9 @@ from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
+GRID_TOLERANCE_MM = 0.1
+"""Volumes whose corners lie this close together count as being on one grid."""
+
 Affine = NDArray[np.float64]
 
 
@@ -61,6 +64,13 @@ class Grid:
         corners = np.array(np.meshgrid(*[(0.0, n) for n in extent], indexing="ij")).reshape(3, -1)
         points = np.vstack([corners, np.ones(8)])
         return float(np.linalg.norm(((self.affine - other.affine) @ points)[:3], axis=0).max())
+
+    def fault(self, reference: Grid) -> str | None:
+        """How this grid differs from another beyond `GRID_TOLERANCE_MM`, None if it does not."""
+        if self.shape != reference.shape:
+            return f"shape {self.shape} instead of {reference.shape}"
+        distance = self.distance_mm(reference)
+        return f"{distance:.2f} mm apart" if distance > GRID_TOLERANCE_MM else None
 
     def orientation(self) -> NDArray[np.float64]:
         """The orientation array of nibabel [3, 2] of the closest anatomical axes."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxres_tf.config import MODALITIES
-from voxres_tf.dataset.subject import SubjectFiles, grid_fault
+from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.labels import LabelScheme, scheme
 from voxres_tf.volume import Grid, Volume, read_grid, read_volume
@@ -188,7 +188,7 @@ class _SubjectCheck:
             self._reference = (grid, path)
             return
         reference, reference_path = self._reference
-        fault = grid_fault(grid, reference)
+        fault = grid.fault(reference)
         if fault:
             self._add(path, f"one grid with {reference_path.name}. Received: {fault}.")
 

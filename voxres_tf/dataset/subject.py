@@ -11,9 +11,6 @@ import numpy as np
 from voxres_tf.errors import DataError, message
 from voxres_tf.volume import Grid, Volume, read_volume
 
-GRID_TOLERANCE_MM = 0.1
-"""Volumes whose corners lie this close together count as being on one grid."""
-
 
 @dataclass(frozen=True)
 class SubjectFiles:
@@ -92,20 +89,12 @@ def read_subject(
 
 
 def require_grid(grid: Grid, path: Path, reference: Grid, reference_path: Path) -> None:
-    """Raise `DataError` unless two files lie on one grid, within `GRID_TOLERANCE_MM`."""
-    fault = grid_fault(grid, reference)
+    """Raise `DataError` unless two files lie on one grid, within `volume.GRID_TOLERANCE_MM`."""
+    fault = grid.fault(reference)
     if fault:
         raise DataError(
             message(path, f"the grid of {reference_path}", fault, "resample it to that grid")
         )
-
-
-def grid_fault(grid: Grid, reference: Grid) -> str | None:
-    """How a grid differs from another, None if it does not."""
-    if grid.shape != reference.shape:
-        return f"shape {grid.shape} instead of {reference.shape}"
-    distance = grid.distance_mm(reference)
-    return f"{distance:.2f} mm apart" if distance > GRID_TOLERANCE_MM else None
 
 
 def _finite(volume: Volume, path: Path) -> Volume:

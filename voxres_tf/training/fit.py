@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from voxres_tf import __version__
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.model.voxresnet import build_voxresnet
 from voxres_tf.preprocess.cache import CachedSubject, cached
@@ -26,49 +21,9 @@ from voxres_tf.training.crops import subject_of
 from voxres_tf.training.history import mean_val_dice, read_history
 from voxres_tf.training.losses import build_losses, build_optimizer, l2_in_loss
 from voxres_tf.training.pipeline import crop_dataset
+from voxres_tf.training.run import Resume, RunFolder, check_resume, check_same_data, summary_of
 from voxres_tf.training.schedules import auxiliary_weight
 from voxres_tf.training.validation import mean_dice
-
-Resume = Literal["auto", "never", "must"]
-MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
-"""Fields of the training config that a resumed run may set anew."""
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The files of a run."""
-
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """RunConfig as JSON."""
-        return self.path / "config.json"
-
-    @property
-    def summary(self) -> Path:
-        """What it was trained on, and with which versions."""
-        return self.path / "summary.json"
-
-    @property
-    def state(self) -> Path:
-        """The last checkpoint."""
-        return self.path / "state.npz"
-
-    @property
-    def history(self) -> Path:
-        """A row per epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def last(self) -> Path:
-        """Weights after the last epoch."""
-        return self.path / "last.weights.h5"
-
-    @property
-    def best(self) -> Path:
-        """Weights of the epoch with the best validation."""
-        return self.path / "best.weights.h5"
 
 
 def train(
@@ -87,7 +42,7 @@ def train(
 
     Args:
         subjects: with labels; never empty.
-        run: the run folder; see `RunFolder`.
+        run: the run folder; see `run.RunFolder`.
         config: all that can be set.
         val: subjects whose whole volumes are segmented at intervals.
         resume: go on with a run that is there ("auto"), refuse it ("never") or demand it ("must").
@@ -102,76 +57,15 @@ def train(
     """
     folder = RunFolder(run)
     with locked(run):
-        _check_resume(folder, config, resume)
+        check_resume(folder, config, resume)
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
         prepared = cached([*subjects, *val], config.preprocess, cache or run / "cache")
         learning, held_out = prepared[: len(subjects)], prepared[len(subjects) :]
-        _check_same_data(folder, learning, held_out)
+        check_same_data(folder, learning, held_out)
         write_json(folder.config, config.model_dump(mode="json"))
-        write_json(folder.summary, _summary(learning, held_out, config))
+        write_json(folder.summary, summary_of(learning, held_out, config))
         _fit(folder, config, learning, held_out)
     return run
-
-
-def _check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
-    if resume == "must" and not folder.state.is_file():
-        raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
-    if not folder.config.is_file():
-        return
-    if resume == "never":
-        raise TrainingError(
-            message(folder.path, "a new run folder", "one that holds a run", "choose another")
-        )
-    before, now = (_fixed(c) for c in (load(RunConfig, folder.config), config))
-    changed = sorted(key for key in now if now[key] != before.get(key))
-    if changed:
-        received = "; ".join(f"{key} {before.get(key)} -> {now[key]}" for key in changed)
-        raise TrainingError(
-            message(folder.path, "a resumed run keeps its settings", received, "start a new run")
-        )
-
-
-def _fixed(config: RunConfig) -> dict[str, Any]:
-    sections = config.model_dump(mode="json")
-    flat = {f"{s}.{key}": v for s, fields in sections.items() for key, v in fields.items()}
-    return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
-
-
-def _check_same_data(
-    folder: RunFolder, learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject]
-) -> None:
-    both = {s.id for s in learning if s.key in {v.key for v in held_out}}
-    if both:
-        raise TrainingError(
-            message("validation", "subjects that are not trained on", both, "split them apart")
-        )
-    if folder.state.is_file() and folder.summary.is_file():
-        before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
-        now = [s.key for s in learning]
-        if before != now:
-            raise TrainingError(
-                message(
-                    folder.path,
-                    "a resumed run keeps its training subjects",
-                    "other files or another order",
-                    "start a new run",
-                )
-            )
-
-
-def _summary(
-    learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject], config: RunConfig
-) -> dict[str, str | int | float | list[str]]:
-    return {
-        "subjects": [s.id for s in learning],
-        "validation_subjects": [s.id for s in held_out],
-        "data": [s.key for s in learning],
-        "steps": config.training.steps,
-        "versions": [
-            f"voxres-tf {__version__}",
-            *(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy")),
-        ],
-    }
 
 
 def _fit(

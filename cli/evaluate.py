@@ -1,0 +1,48 @@
+"""`voxres evaluate`: predictions and references in, scores out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_THERE = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@click.option("--pred", type=_THERE, required=True, help="Segmentation, or a folder of them.")
+@click.option("--ref", type=_THERE, required=True, help="Reference, or a folder of subjects.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
+    default="mrbrains13",
+    show_default=True,
+    help="What is left out: cerebellum and brainstem; also other and infarction; nothing.",
+)
+@click.option(
+    "--ref-coding",
+    type=click.Choice(["auto", "training", "testing"]),
+    default="auto",
+    show_default=True,
+    help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Scores as a CSV file.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+def command(
+    pred: Path, ref: Path, protocol: str, ref_coding: str, output: Path | None, overwrite: bool
+) -> None:
+    """Score segmentations: Dice, HD95 and AVD per subject and tissue.
+
+    Folders match by subject: <subject>_dseg.nii.gz or <subject>.nii.gz against a subject's folder
+    in MRBrainS13's or MRBrainS18's layout, or against a file <subject>*.nii.gz.
+    """
+    from voxres_tf.evaluation.evaluate import evaluate, table
+    from voxres_tf.evaluation.scores import write_scores
+    from voxres_tf.files import refuse_existing
+
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    evaluation = evaluate(pred, ref, protocol=protocol, coding=ref_coding)
+    if output is not None:
+        write_scores(output, evaluation.scores)
+    click.echo(table(evaluation))

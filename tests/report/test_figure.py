@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from voxres_tf.errors import DataError
+from voxres_tf.report.curves import training_curves
+from voxres_tf.report.figure import TISSUE_COLOURS, segmentation_figure
+
+SPACING = (1.0, 1.0, 3.0)
+DIFFERENCE = (255, 90, 54)
+
+
+def rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def near(picture, colour, tolerance=40):
+    distance = np.abs(picture[..., :3] * 255 - np.array(colour)).max(axis=-1)
+    return distance < tolerance
+
+
+@pytest.fixture
+def head():
+    """Nested boxes: CSF around GM around WM; the scan is bright on the subject's right."""
+    labels = np.zeros((40, 48, 12), np.uint8)
+    labels[4:36, 4:44, 1:11], labels[8:32, 8:40, 1:11], labels[14:26, 14:34, 1:11] = 1, 2, 3
+    image = np.where(np.arange(40)[:, None, None] >= 20, 100.0, 0.0) * (labels > 0)
+    return image, labels
+
+
+def draw(tmp_path, *args, **options):
+    path = tmp_path / "picture.png"
+    segmentation_figure(path, *args, SPACING, "A title", **options)
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+    return imread(path)
+
+
+def test_the_right_of_the_subject_is_on_the_left(tmp_path, head):
+    image, labels = head
+    picture = draw(tmp_path, image, labels, None)
+    # The upper half holds the scans; each of four panels is bright on its left only.
+    white = near(picture, (255, 255, 255), 10)[: picture.shape[0] // 2]
+    columns = np.flatnonzero(white.sum(axis=0) > 50)
+    starts = columns[np.flatnonzero(np.diff(columns, prepend=-9) > 5)]
+    assert len(starts) == 4
+    panel = np.diff(starts).mean()
+    assert starts[0] < 0.4 * panel
+
+
+def test_outlines_lie_where_the_labels_are(tmp_path, head):
+    image, labels = head
+    one_sided = labels.copy()
+    one_sided[:20] = 0
+    picture = draw(tmp_path, np.zeros_like(image), one_sided, labels)
+    height = picture.shape[0]
+    marked = near(picture, rgb(TISSUE_COLOURS["GM"]))
+    prediction = marked[int(0.3 * height) : int(0.5 * height)]
+    reference = marked[int(0.52 * height) : int(0.7 * height)]
+    assert 0 < prediction.sum() < 0.8 * reference.sum()
+    # Of the first panel, the left half holds what is predicted on the right.
+    first = np.flatnonzero(prediction[:, : picture.shape[1] // 4].any(axis=0))
+    assert first.mean() < picture.shape[1] / 8
+
+
+def test_every_tissue_has_its_colour(tmp_path, head):
+    picture = draw(tmp_path, *head, None)
+    for colour in TISSUE_COLOURS.values():
+        assert near(picture, rgb(colour)).sum() > 200
+
+
+def test_disagreement_is_marked_where_it_is_scored(tmp_path, head):
+    image, labels = head
+    other = np.where(labels == 3, 2, labels).astype(np.uint8)
+    counts = [
+        near(draw(tmp_path, image, other, reference, **options), DIFFERENCE).sum()
+        for reference, options in (
+            (other, {}),
+            (labels, {}),
+            (labels, {"scored": labels != 3}),
+        )
+    ]
+    # The key of the legend has the colour too.
+    assert counts[0] == counts[2]
+    assert counts[1] > 5 * counts[0]
+
+
+def test_without_a_reference_there_are_two_rows(tmp_path, head):
+    image, labels = head
+    assert draw(tmp_path, image, labels, None).shape[0] < draw(tmp_path, *head, labels).shape[0]
+
+
+def test_voxels_keep_their_proportions(tmp_path, head):
+    image, labels = head
+    path = tmp_path / "wide.png"
+    segmentation_figure(path, image, labels, None, (2.0, 1.0, 3.0), "Wide")
+    assert imread(path).shape[0] < draw(tmp_path / "square", image, labels, None).shape[0]
+
+
+def test_dice_stands_in_the_title(tmp_path, head):
+    image, labels = head
+    plain = draw(tmp_path, image, labels, None)
+    scored = draw(tmp_path, image, labels, None, dice={"CSF": 0.5, "GM": None})
+    assert plain.shape == scored.shape
+    top = slice(0, plain.shape[0] // 10)
+    assert not np.array_equal(plain[top], scored[top])
+
+
+def test_empty_labels_and_a_constant_image_still_make_a_picture(tmp_path):
+    empty = np.zeros((8, 8, 3), np.uint8)
+    assert draw(tmp_path, np.full((8, 8, 3), 7), empty, empty).ndim == 3
+
+
+def test_shapes_must_agree(tmp_path, head):
+    image, labels = head
+    with pytest.raises(DataError, match="of one shape"):
+        draw(tmp_path, image, labels[:-1], None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_curves(tmp_path):
+    rows = [
+        {
+            "epoch": epoch,
+            "step": 10 * epoch,
+            "loss": 2.0,
+            **{f"{name}_loss": 1.0 / epoch for name in ("main", "aux1", "aux2", "aux3", "aux4")},
+            "aux_weight": 10.0**-epoch,
+            "learning_rate": 1e-3,
+            # As they come from a run, from a file, and where nothing was measured.
+            "val_dice_CSF": 0.5 if epoch == 2 else None,
+            "val_dice_GM": "0.6" if epoch == 2 else "",
+        }
+        for epoch in (1, 2, 3)
+    ]
+    path = tmp_path / "curves.png"
+    training_curves(path, rows)
+    picture = imread(path)
+    for tissue, drawn in (("CSF", True), ("GM", True), ("WM", False)):
+        assert near(picture, rgb(TISSUE_COLOURS[tissue]), 8).any() == drawn
+    assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_curves_of_nothing(tmp_path):
+    training_curves(tmp_path / "curves.png", [])
+    assert (tmp_path / "curves.png").is_file()

@@ -1,0 +1,108 @@
+"""From two paths to scores and to the table on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from voxres_tf.evaluation.pairs import Pair, find_pairs
+from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
+from voxres_tf.evaluation.scores import Score, Summary, score_subject, summarise
+
+_LEFT_OUT = {
+    "mrbrains13": "cerebellum and brainstem left out",
+    "mrbrains18": "cerebellum, brainstem, infarction and other left out",
+    "plain": "every voxel scored",
+}
+_TITLES = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "avd_percent": "AVD (%)"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a set of subjects.
+
+    Attributes:
+        protocol: under which they were scored.
+        scores: one per subject and tissue.
+        unmasked: subjects whose reference does not tell what the protocol leaves out.
+    """
+
+    protocol: str
+    scores: tuple[Score, ...]
+    unmasked: tuple[str, ...] = ()
+
+
+def evaluate(
+    pred: Path, ref: Path, *, protocol: str = "mrbrains13", coding: str = "auto"
+) -> Evaluation:
+    """Score predictions against references; both are files, or both folders.
+
+    Args:
+        pred: a segmentation or a folder of them, see `pairs.find_pairs`.
+        ref: a reference or a folder of them, see there.
+        protocol: what is left out, see `reference.read_reference`.
+        coding: of the reference, see there.
+
+    Raises:
+        ConfigError: for an unknown protocol or coding.
+        DataError: for subjects without a partner, files that cannot be read, codes that are not
+            part of their coding, and grids that differ.
+    """
+    scores: list[Score] = []
+    unmasked = []
+    for pair in tqdm(find_pairs(pred, ref, coding), "evaluate", unit="subject", disable=None):
+        found, knows_unscored = _score_pair(pair, protocol, coding)
+        scores += found
+        if not knows_unscored:
+            unmasked.append(pair.subject)
+    return Evaluation(protocol, tuple(scores), tuple(unmasked))
+
+
+def _score_pair(pair: Pair, protocol: str, coding: str) -> tuple[list[Score], bool]:
+    prediction = read_prediction(pair.prediction)
+    reference = read_reference(pair.reference, protocol, coding)
+    classes, reference = to_common_axes(
+        prediction, pair.prediction, reference, pair.reference.labels
+    )
+    spacing = reference.grid.spacing_mm
+    scores = score_subject(
+        pair.subject, classes, reference.classes, spacing, scored=reference.scored
+    )
+    return scores, reference.knows_unscored
+
+
+def table(evaluation: Evaluation) -> str:
+    """The evaluation for the screen: protocol, means with counts, and what is undefined and why."""
+    scores = evaluation.scores
+    subjects = len({score.subject for score in scores})
+    lines = [
+        f"{subjects} subject{'s' * (subjects != 1)}, protocol {evaluation.protocol}: "
+        f"{_LEFT_OUT[evaluation.protocol]}; HD95 between in-plane boundaries (MRBrainS)",
+        f"{'tissue':8}{'figure':10}{'mean':>9}{'SD':>9}{'median':>9}{'n':>5}",
+        *(_row(summary) for summary in summarise(scores)),
+    ]
+    if evaluation.unmasked:
+        lines.append(
+            f"The reference of {_names(evaluation.unmasked)} does not mark what the protocol "
+            "leaves out; every voxel was scored there."
+        )
+    lines += [f"Undefined: {s.subject} {s.class_name}: {s.reason}" for s in scores if s.reason]
+    return "\n".join(lines)
+
+
+def _row(summary: Summary) -> str:
+    cells = [_cell(value) for value in (summary.mean, summary.sd, summary.median)]
+    tissue = summary.class_name if summary.figure == "dice" else ""
+    return f"{tissue:8}{_TITLES[summary.figure]:10}{''.join(cells)}{summary.n:>5}"
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-':>9}" if value is None else f"{value:>9.3f}"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -1,0 +1,183 @@
+"""Which prediction belongs to which reference, told by the names of files and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.volume import NIFTI_SUFFIXES
+
+TESTING_NAME, TRAINING_NAME = "labelsfortesting", "labelsfortraining"
+_PARTS = ("trainingdata", "testdata", "training", "test")
+FoundT = TypeVar("FoundT")
+
+
+@dataclass(frozen=True)
+class ReferenceFiles:
+    """The files of one subject's reference.
+
+    Attributes:
+        labels: the classes.
+        mask: MRBrainS13's LabelsForTraining where it lies beside LabelsForTesting; its codes tell
+            what is not scored. None where `labels` is all there is.
+    """
+
+    labels: Path
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A subject's prediction and reference."""
+
+    subject: str
+    prediction: Path
+    reference: ReferenceFiles
+
+
+def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
+    """Match predictions and references by subject.
+
+    Args:
+        pred: a file, or a folder with `<subject>_dseg.nii[.gz]` or, if it holds none of these,
+            `<subject>.nii[.gz]`.
+        ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
+            MRBrainS13, MRBrainS18 or IBSR18), a folder above these, or one with files
+            `<subject>*.nii[.gz]`.
+        coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
+            LabelsForTesting.
+
+    Returns:
+        At least one pair, in the order of the predictions' names.
+
+    Raises:
+        DataError: if either side is missing, empty, ambiguous, or lacks subjects of the other;
+            the subjects are named. References without a prediction are left alone only if `pred`
+            is a file.
+    """
+    predictions = _predictions(pred)
+    references = _references(ref, predictions, coding)
+    if pred.is_file() and len(references) == 1 and _is_one_subject(ref, references):
+        references = dict.fromkeys(predictions, next(iter(references.values())))
+    lacking = sorted(set(predictions) - set(references))
+    if lacking:
+        rule = "every prediction has a reference"
+        raise DataError(message(ref, rule, f"none for {', '.join(lacking)}", "add or remove them"))
+    extra = sorted(set(references) - set(predictions))
+    if extra and pred.is_dir():
+        rule = "every reference has a prediction"
+        raise DataError(message(pred, rule, f"none for {', '.join(extra)}", "predict these too"))
+    return [Pair(name, path, references[name]) for name, path in predictions.items()]
+
+
+def _predictions(pred: Path) -> dict[str, Path]:
+    _require_there(pred)
+    if pred.is_file():
+        return {_subject(pred): pred}
+    files = _labels_first(_niftis(pred))
+    if not files:
+        rule = "predictions <subject>_dseg.nii.gz or <subject>.nii.gz"
+        raise DataError(message(pred, rule, "a folder without them", "check the path"))
+    found: dict[str, Path] = {}
+    for path in files:
+        _add(found, _subject(path), path, path)
+    return found
+
+
+def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str, ReferenceFiles]:
+    _require_there(ref)
+    if ref.is_file():
+        return {_subject(ref): _with_mask(ref)}
+    found = _subject_folders(ref, coding) or _loose_files(ref, subjects)
+    if not found:
+        rule = f"references that --ref-coding {coding} can read, in subjects' folders or as files"
+        raise DataError(message(ref, rule, "a folder without them", "check the path"))
+    return found
+
+
+def _is_one_subject(ref: Path, references: Mapping[str, ReferenceFiles]) -> bool:
+    return ref.is_file() or next(iter(references.values())).labels.parent == ref
+
+
+def _subject_folders(ref: Path, coding: str) -> dict[str, ReferenceFiles]:
+    own = _in_folder(ref, coding)
+    if own:
+        return {ref.resolve().name: own}
+    parts = [folder for folder in _folders(ref) if folder.name.lower() in _PARTS]
+    found: dict[str, ReferenceFiles] = {}
+    for folder in [f for parent in (ref, *parts) for f in _folders(parent)]:
+        files = _in_folder(folder, coding)
+        if files:
+            _add(found, folder.name, files, folder)
+    return found
+
+
+def _in_folder(folder: Path, coding: str) -> ReferenceFiles | None:
+    name = folder.resolve().name.lower()
+    others = ("segm", f"{name}_segtri_ana", f"{name}_seg_ana")
+    named: dict[str, Path] = {}
+    for path in _niftis(folder):
+        key = _stem(path).lower()
+        if key in (TESTING_NAME, TRAINING_NAME, *others):
+            _add(named, key, path, path)
+    testing, training = named.get(TESTING_NAME), named.get(TRAINING_NAME)
+    if testing and coding != "training":
+        return ReferenceFiles(testing, training)
+    if training and coding != "testing":
+        return ReferenceFiles(training)
+    other = next((named[key] for key in others if key in named), None)
+    return ReferenceFiles(other) if other else None
+
+
+def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles]:
+    found: dict[str, ReferenceFiles] = {}
+    for path in _labels_first(_niftis(ref)):
+        stem = _stem(path)
+        # "1" must not take the file of "10"; "a_2" is nearer to "a_2_seg" than "a" is.
+        fitting = [s for s in subjects if stem == s or stem.startswith((f"{s}_", f"{s}-", f"{s}."))]
+        _add(found, max(fitting, key=len, default=_subject(path)), ReferenceFiles(path), path)
+    return found
+
+
+def _with_mask(path: Path) -> ReferenceFiles:
+    beside = [p for p in _niftis(path.parent) if _stem(p).lower() == TRAINING_NAME]
+    is_testing = _stem(path).lower() == TESTING_NAME
+    return ReferenceFiles(path, beside[0] if is_testing and beside else None)
+
+
+def _add(found: dict[str, FoundT], key: str, value: FoundT, path: Path) -> None:
+    if key in found:
+        rule = "one file per subject on each side"
+        received = f"a second for {key}"
+        raise DataError(message(path, rule, received, "name the folder or file that counts"))
+    found[key] = value
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _niftis(folder: Path) -> list[Path]:
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return [p for p in files if p.name.endswith(NIFTI_SUFFIXES)]
+
+
+def _labels_first(files: list[Path]) -> list[Path]:
+    return [p for p in files if _stem(p).endswith("_dseg")] or files
+
+
+def _stem(path: Path) -> str:
+    suffix = next((s for s in NIFTI_SUFFIXES if path.name.endswith(s)), path.suffix)
+    return path.name.removesuffix(suffix)
+
+
+def _subject(path: Path) -> str:
+    return _stem(path).removesuffix("_dseg")
+
+
+def _require_there(path: Path) -> None:
+    if not path.exists():
+        raise DataError(message(path, "a file or a folder is there", "nothing", "check the path"))

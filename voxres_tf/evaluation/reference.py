@@ -1,0 +1,151 @@
+"""References and predictions as classes 0..3, and which voxels a protocol leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import inv_ornt_aff
+from numpy.typing import NDArray
+
+from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
+from voxres_tf.labels import SCHEMES
+from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
+
+PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrains18", "plain": ""})
+"""Protocol -> the label scheme whose unscored codes it leaves out, empty for none."""
+
+CODINGS = ("auto", "training", "testing")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A subject's reference in memory.
+
+    Attributes:
+        classes: uint8 [X, Y, Z], 0..3, as on disk.
+        scored: bool [X, Y, Z], False where the protocol leaves the voxel out.
+        grid: of both.
+        knows_unscored: whether the files tell what the protocol leaves out.
+    """
+
+    classes: NDArray[np.uint8]
+    scored: NDArray[np.bool_]
+    grid: Grid
+    knows_unscored: bool
+
+
+def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -> Reference:
+    """Read a reference under a protocol (Mendrik et al. 2015 for `mrbrains13`).
+
+    Args:
+        files: what `pairs.find_pairs` found.
+        protocol: `mrbrains13` leaves cerebellum and brainstem (7, 8) out, `mrbrains18` also 9 and
+            10, `plain` nothing.
+        coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
+            takes files with codes above 3, or named LabelsForTraining, for the training coding.
+
+    Raises:
+        ConfigError: for an unknown protocol or coding.
+        DataError: for a file that cannot be read, codes outside the coding, the training coding
+            under `plain` unless it was asked for, or a mask on another grid.
+    """
+    _require_choice("protocol", protocol, tuple(PROTOCOLS))
+    _require_choice("reference coding", coding, CODINGS)
+    codes = read_codes(files.labels)
+    is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
+    if is_training and coding == "auto" and protocol == "plain":
+        rule = "the protocol plain takes codes 0..3"
+        then = "pass --protocol mrbrains13, or --ref-coding training to score every voxel"
+        raise DataError(message(files.labels, rule, "MRBrainS13's training coding", then))
+    scheme = SCHEMES[PROTOCOLS[protocol] or "mrbrains13"]
+    classes, scored = (scheme if is_training else SCHEMES["tissue"]).merge(codes.data, files.labels)
+    knows = is_training
+    if protocol == "plain":
+        scored, knows = np.ones(classes.shape, np.bool_), True
+    elif files.mask is not None and not is_training:
+        mask = read_codes(files.mask)
+        _require_grid(mask.grid, files.mask, codes.grid, files.labels)
+        scored, knows = scheme.merge(mask.data, files.mask)[1], True
+    return Reference(classes, scored, codes.grid, knows)
+
+
+def read_prediction(path: Path) -> Volume:
+    """Read a segmentation with codes 0..3 as uint8.
+
+    Raises:
+        DataError: for a file that cannot be read or other codes.
+    """
+    codes = read_codes(path)
+    return Volume(SCHEMES["tissue"].merge(codes.data, path)[0], codes.grid)
+
+
+def read_codes(path: Path) -> Volume:
+    """Read a label file, whatever type its whole numbers are stored in.
+
+    Raises:
+        DataError: for a file that cannot be read, or values that are not whole numbers.
+    """
+    volume = read_volume(path)
+    if volume.data.dtype.kind == "f":
+        odd = ~np.isfinite(volume.data) | (volume.data != np.round(volume.data))
+        if odd.any():
+            received = f"{int(odd.sum())} voxels with others, such as {volume.data[odd][0]}"
+            then = "pass labels, not probabilities or interpolated labels"
+            raise DataError(message(path, "labels are whole numbers", received, then))
+    return volume
+
+
+def to_common_axes(
+    prediction: Volume, path: Path, reference: Reference, reference_path: Path
+) -> tuple[NDArray[np.uint8], Reference]:
+    """Bring both to canonical order, so that axial slices lie along the third axis.
+
+    The axes of the files may differ in order and direction, their voxels may not.
+
+    Returns:
+        The prediction and the reference, both on the reference's canonical grid.
+
+    Raises:
+        DataError: unless the voxels of the two coincide within `volume.GRID_TOLERANCE_MM`.
+    """
+    own, other = prediction.grid, reference.grid
+    if own.fault(other):
+        _require_grid(_canonical_grid(own), path, _canonical_grid(other), reference_path)
+    else:
+        # Two affines beside 45 degrees may round to different axes: one decides for both.
+        own = other
+    return to_canonical(prediction.data, own), Reference(
+        to_canonical(reference.classes, other),
+        to_canonical(reference.scored, other),
+        _canonical_grid(other),
+        reference.knows_unscored,
+    )
+
+
+def _looks_training(files: ReferenceFiles, codes: NDArray[Any]) -> bool:
+    return files.labels.name.lower().startswith(TRAINING_NAME) or int(codes.max()) > 3
+
+
+def _canonical_grid(grid: Grid) -> Grid:
+    orientation = grid.orientation()
+    shape = [0, 0, 0]
+    for size, (axis, _) in zip(grid.shape, orientation, strict=True):
+        shape[int(axis)] = size
+    return Grid((shape[0], shape[1], shape[2]), grid.affine @ inv_ornt_aff(orientation, grid.shape))
+
+
+def _require_grid(grid: Grid, path: Path, reference: Grid, reference_path: Path) -> None:
+    fault = grid.fault(reference)
+    if fault:
+        rule = f"the grid of {reference_path}"
+        raise DataError(message(path, rule, fault, "resample it to that grid"))
+
+
+def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(message(what, f"one of {', '.join(choices)}", repr(value), "choose one"))

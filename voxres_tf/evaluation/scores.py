@@ -1,0 +1,166 @@
+"""Scores: one row per subject and tissue, as CSV, and what they come to over the subjects."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.evaluation.metrics import avd_percent, dice, hd95_mm
+from voxres_tf.files import write_text
+from voxres_tf.labels import CLASS_NAMES
+
+COLUMNS = ("subject", "class", "dice", "hd95_mm", "avd_percent", "ref_ml", "pred_ml")
+FIGURES = ("dice", "hd95_mm", "avd_percent")
+
+
+@dataclass(frozen=True)
+class Score:
+    """The figures of one subject's tissue, None where undefined.
+
+    Attributes:
+        subject: id of the subject.
+        class_name: one of `labels.CLASS_NAMES`, without the background.
+        dice: 0 to 1.
+        hd95_mm: robust Hausdorff distance in mm.
+        avd_percent: absolute volume difference in percent of the reference.
+        ref_ml, pred_ml: volumes in ml, over the scored voxels.
+    """
+
+    subject: str
+    class_name: str
+    dice: float | None
+    hd95_mm: float | None
+    avd_percent: float | None
+    ref_ml: float
+    pred_ml: float
+
+    @property
+    def reason(self) -> str | None:
+        """Why figures are undefined, None if all are defined."""
+        sides = [("reference", self.ref_ml), ("prediction", self.pred_ml)]
+        absent = [name for name, volume in sides if not volume]
+        if absent:
+            return f"absent from the {' and the '.join(absent)}"
+        return "fills whole slices, so there is no boundary" if self.hd95_mm is None else None
+
+
+def score_subject(
+    subject: str,
+    prediction: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    spacing_mm: Sequence[float],
+    scored: NDArray[np.bool_] | None = None,
+) -> list[Score]:
+    """Score a segmentation by the MRBrainS definitions (Mendrik et al. 2015).
+
+    Args:
+        subject: its id.
+        prediction: classes 0..3, [X, Y, Z], slices along the last axis.
+        reference: classes 0..3, of the same shape.
+        spacing_mm: distance between voxel centres along the three axes.
+        scored: bool [X, Y, Z]; voxels where it is False leave both images. None scores all.
+
+    Returns:
+        A score for CSF, GM and WM each. A tissue that either image lacks has no figures.
+
+    Raises:
+        DataError: if the shapes differ or there are not three axes.
+    """
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    inside = np.ones(reference.shape, np.bool_) if scored is None else scored
+    scores = []
+    for number, name in enumerate(CLASS_NAMES[1:], start=1):
+        pred, ref = (prediction == number) & inside, (reference == number) & inside
+        figures = dice(pred, ref), hd95_mm(pred, ref, spacing_mm), avd_percent(pred, ref)
+        volumes = int(ref.sum()) * voxel_ml, int(pred.sum()) * voxel_ml
+        scores.append(Score(subject, name, *figures, *volumes))
+    return scores
+
+
+def write_scores(path: Path, scores: Iterable[Score]) -> None:
+    """Write a CSV file with the columns `COLUMNS`, atomically; undefined figures are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for s in scores:
+        figures = (s.dice, s.hd95_mm, s.avd_percent, s.ref_ml, s.pred_ml)
+        writer.writerow([s.subject, s.class_name, *("" if f is None else f for f in figures)])
+    write_text(path, text.getvalue())
+
+
+def read_scores(path: Path) -> list[Score]:
+    """Read what `write_scores` wrote: the same scores, to the last digit.
+
+    Raises:
+        DataError: if the file is missing, or has other columns, or cells that are not numbers.
+    """
+    if not path.is_file():
+        raise DataError(message(path, "a file is there", "nothing", "run voxres evaluate first"))
+    with path.open(newline="", encoding="utf-8") as stream:
+        header, *rows = list(csv.reader(stream)) or [[]]
+    if tuple(header) != COLUMNS:
+        rule = f"columns {','.join(COLUMNS)}"
+        raise DataError(message(path, rule, ",".join(header), "pass scores of voxres evaluate"))
+    return [_score(path, line, row) for line, row in enumerate(rows, start=2)]
+
+
+def _score(path: Path, line: int, row: list[str]) -> Score:
+    try:
+        subject, name, *cells = row
+        overlap, distance, difference = (float(c) if c else None for c in cells[:-2])
+        reference, predicted = (float(c) for c in cells[-2:])
+    except ValueError as error:
+        rule = f"line {line} holds two names and five numbers"
+        raise DataError(message(path, rule, ",".join(row), "mend the line")) from error
+    return Score(subject, name, overlap, distance, difference, reference, predicted)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One figure of one tissue over the subjects that define it.
+
+    Attributes:
+        class_name, figure: of which tissue (`labels.CLASS_NAMES`) and column (`FIGURES`).
+        n: number of subjects in which the figure is defined.
+        mean, median: None if n is 0.
+        sd: of the sample (n - 1), None if n is below 2.
+    """
+
+    class_name: str
+    figure: str
+    n: int
+    mean: float | None
+    sd: float | None
+    median: float | None
+
+
+def summarise(scores: Sequence[Score]) -> list[Summary]:
+    """Mean, SD and median per tissue and figure; undefined figures do not count towards n.
+
+    Returns:
+        Tissues in the order of `labels.CLASS_NAMES`, and within them `FIGURES`. All tissues are
+        there, with n = 0 if `scores` is empty.
+    """
+    summaries = []
+    for name in CLASS_NAMES[1:]:
+        for figure in FIGURES:
+            found = [getattr(s, figure) for s in scores if s.class_name == name]
+            summaries.append(_summary(name, figure, [v for v in found if v is not None]))
+    return summaries
+
+
+def _summary(name: str, figure: str, values: list[float]) -> Summary:
+    if not values:
+        return Summary(name, figure, 0, None, None, None)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Summary(
+        name, figure, len(values), statistics.fmean(values), sd, statistics.median(values)
+    )

@@ -1,0 +1,133 @@
+"""A run's folder: its files, whether it may be resumed, and what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from voxres_tf import __version__
+from voxres_tf.config import RunConfig, load
+from voxres_tf.errors import TrainingError, message
+from voxres_tf.preprocess.cache import CachedSubject
+
+Resume = Literal["auto", "never", "must"]
+MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
+"""Fields of the training config that a resumed run may set anew."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """RunConfig as JSON."""
+        return self.path / "config.json"
+
+    @property
+    def summary(self) -> Path:
+        """What it was trained on, and with which versions."""
+        return self.path / "summary.json"
+
+    @property
+    def state(self) -> Path:
+        """The last checkpoint."""
+        return self.path / "state.npz"
+
+    @property
+    def history(self) -> Path:
+        """A row per epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The history as a picture."""
+        return self.path / "curves.png"
+
+    @property
+    def last(self) -> Path:
+        """Weights after the last epoch."""
+        return self.path / "last.weights.h5"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the epoch with the best validation."""
+        return self.path / "best.weights.h5"
+
+
+def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
+    """Hold a folder to what `resume` asks: there, not there, or with the settings it began with.
+
+    Raises:
+        TrainingError: if it does not.
+    """
+    if resume == "must" and not folder.state.is_file():
+        raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
+    if not folder.config.is_file():
+        return
+    if resume == "never":
+        raise TrainingError(
+            message(folder.path, "a new run folder", "one that holds a run", "choose another")
+        )
+    before, now = (_fixed(c) for c in (load(RunConfig, folder.config), config))
+    changed = sorted(key for key in now if now[key] != before.get(key))
+    if changed:
+        received = "; ".join(f"{key} {before.get(key)} -> {now[key]}" for key in changed)
+        raise TrainingError(
+            message(folder.path, "a resumed run keeps its settings", received, "start a new run")
+        )
+
+
+def _fixed(config: RunConfig) -> dict[str, Any]:
+    sections = config.model_dump(mode="json")
+    flat = {f"{s}.{key}": v for s, fields in sections.items() for key, v in fields.items()}
+    return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
+
+
+def check_same_data(
+    folder: RunFolder, learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject]
+) -> None:
+    """Refuse validation subjects that are trained on, and a resumed run with other subjects.
+
+    Raises:
+        TrainingError: naming them.
+    """
+    both = {s.id for s in learning if s.key in {v.key for v in held_out}}
+    if both:
+        raise TrainingError(
+            message("validation", "subjects that are not trained on", both, "split them apart")
+        )
+    if folder.state.is_file() and folder.summary.is_file():
+        before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
+        now = [s.key for s in learning]
+        if before != now:
+            raise TrainingError(
+                message(
+                    folder.path,
+                    "a resumed run keeps its training subjects",
+                    "other files or another order",
+                    "start a new run",
+                )
+            )
+
+
+def summary_of(
+    learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject], config: RunConfig
+) -> dict[str, str | int | float | list[str]]:
+    """`summary.json`: subjects, keys of their voxels, length and versions."""
+    return {
+        "subjects": [s.id for s in learning],
+        "validation_subjects": [s.id for s in held_out],
+        "data": [s.key for s in learning],
+        "steps": config.training.steps,
+        "versions": [
+            f"voxres-tf {__version__}",
+            *(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy")),
+        ],
+    }
