@@ -1,0 +1,151 @@
+"""The packaged anatomy: MNI152 tissue maps from nilearn, with a simple head put around them.
+
+The maps are the symmetric ICBM 2009a average of 152 people, 1 mm. They hold the brain only, and
+hardly any CSF in the sulci. Distances to the brain and to the surface of a head made of simple
+bodies say where subarachnoid CSF, skull, soft tissue and scalp go (see `tissues`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.phantom.field import Field, Floats
+from voxres_tf.volume import Volume, read_volume
+
+MNI_FILE = "mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
+_HEAD_STEP = 3
+# Room around the maps for the head, in lattice points of 3 mm: (before, after) along x, y, z.
+_HEAD_PAD = ((11, 11), (9, 11), (20, 3))
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """The common anatomy in MNI space (mm, RAS+).
+
+    Attributes:
+        gm, wm: fractions of grey and white matter, 0..1, 1 mm.
+        brain_mm: signed distance to the surface of the brain, its gaps under 16 mm filled.
+        head_mm: signed distance to the skin; both are negative inside, 3 mm.
+        lesion_sites_mm: float32 [N, 3], places in the white matter 3 to 10 mm off a ventricle.
+    """
+
+    gm: Field
+    wm: Field
+    brain_mm: Field
+    head_mm: Field
+    lesion_sites_mm: Floats
+
+
+def ellipsoid(
+    points_mm: Floats, centre: tuple[float, float, float], radii: tuple[float, float, float]
+) -> Mask:
+    """Which of the points [3, ...] lie inside an axis-parallel ellipsoid; bool [...]."""
+    parts = [((p - c) / r) ** 2 for p, c, r in zip(points_mm, centre, radii, strict=True)]
+    inside: Mask = parts[0] + parts[1] + parts[2] < 1
+    return inside
+
+
+def ventricles(points_mm: Floats) -> Mask:
+    """Where CSF counts as ventricular: two ellipsoids, approximate.
+
+    One holds the lateral ventricles and the third, the other the fourth. CSF of the ambient
+    cisterns near them is taken for ventricle too; scoring merges the two.
+    """
+    upper = ellipsoid(points_mm, (0, -14, 9), (34, 50, 24))
+    return upper | ellipsoid(points_mm, (0, -45, -32), (9, 10, 13))
+
+
+def read_mni(kind: str) -> Volume:
+    """One of the packaged maps: `t1`, `gm` or `wm`, uint8 0..255 [197, 233, 189], 1 mm, RAS.
+
+    Raises:
+        DataError: if this nilearn does not carry it.
+    """
+    path = Path(str(resources.files("nilearn"))) / "datasets" / "data" / MNI_FILE.format(kind=kind)
+    if not path.is_file():
+        raise DataError(
+            message(path, "nilearn carries the MNI152 maps", "no such file", "reinstall nilearn")
+        )
+    return read_volume(path)
+
+
+@lru_cache(maxsize=1)
+def load_anatomy() -> Anatomy:
+    """Read the maps and build the head around them; about two seconds, then remembered.
+
+    Raises:
+        DataError: as `read_mni`.
+    """
+    t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
+    x, y, z = t1.grid.affine[:3, 3].tolist()
+    grey, white = (
+        Field(v.data.astype(np.float32) / np.float32(255), (x, y, z), 1.0) for v in (gm, wm)
+    )
+    # Padding with the edge lets the brainstem run on below the maps.
+    brain = np.pad(t1.data[::_HEAD_STEP, ::_HEAD_STEP, ::_HEAD_STEP] > 0, _HEAD_PAD, "edge")
+    before = [_HEAD_STEP * pad[0] for pad in _HEAD_PAD]
+    origin = (x - before[0], y - before[1], z - before[2])
+
+    def lattice(values: Floats) -> Field:
+        return Field(values, origin, float(_HEAD_STEP))
+
+    head = _head(brain, _coordinates(brain.shape, origin))
+    return Anatomy(
+        gm=grey,
+        wm=white,
+        brain_mm=lattice(_signed_mm(_closed(brain, 8), 0.8)),
+        head_mm=lattice(_signed_mm(head, 2.5)),
+        lesion_sites_mm=_lesion_sites(grey, white, t1.data > 0),
+    )
+
+
+def _head(brain: Mask, points_mm: Floats) -> Mask:
+    """The vault 15 mm off the convexity, a face and a neck."""
+    hull = _closed(brain, 40)
+    vault = _HEAD_STEP * ndimage.distance_transform_edt(~hull) < 15
+    face = ellipsoid(points_mm, (0, 28, -62), (66, 72, 66))
+    nose = ellipsoid(points_mm, (0, 98, -60), (15, 18, 26))
+    neck = ellipsoid(points_mm, (0, -28, -125), (76, 80, 130))
+    return _closed(vault | face | nose | neck, 15)
+
+
+def _lesion_sites(gm: Field, wm: Field, brain: Mask) -> Floats:
+    coarse = (slice(None, None, _HEAD_STEP),) * 3
+    grey, white = gm.values[coarse], wm.values[coarse]
+    points = _coordinates(white.shape, wm.origin_mm)
+    ventricle = (1 - grey - white > 0.5) & brain[coarse] & ventricles(points)
+    distance = _HEAD_STEP * ndimage.distance_transform_edt(~ventricle)
+    sites = (white > 0.95) & (distance > 3) & (distance < 10) & (points[2] > 5)
+    return np.ascontiguousarray(points[:, sites].T)
+
+
+def _coordinates(shape: tuple[int, ...], origin: tuple[float, float, float]) -> Floats:
+    """Places in mm of the points of a lattice of `_HEAD_STEP`, float32 [3, X, Y, Z]."""
+    axes = [np.float32(o + _HEAD_STEP * np.arange(n)) for o, n in zip(origin, shape, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"))
+
+
+def _closed(mask: Mask, radius_mm: float) -> Mask:
+    """Morphological closing with a ball, by distances; the border of the lattice is no edge."""
+    radius = radius_mm / _HEAD_STEP
+    dilated = ndimage.distance_transform_edt(~mask) <= radius
+    closed: Mask = ndimage.distance_transform_edt(dilated) > radius
+    return closed | mask
+
+
+def _signed_mm(mask: Mask, sigma: float) -> Floats:
+    """Distance to the surface in mm, negative inside, smoothed by `sigma` lattice steps."""
+    outside = ndimage.distance_transform_edt(~mask)
+    inside = ndimage.distance_transform_edt(mask)
+    signed = np.float32(_HEAD_STEP) * (outside - inside).astype(np.float32)
+    smooth: Floats = ndimage.gaussian_filter(signed, sigma, mode="nearest")
+    return smooth
