@@ -16,7 +16,7 @@ from tqdm import tqdm
 from voxres_tf.config import TrainingConfig
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import atomic_path
-from voxres_tf.training.checkpoint import restore_metrics, save_state
+from voxres_tf.training.checkpoint import add_metrics, save_state
 from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
 from voxres_tf.training.losses import VoxelCrossEntropy
 
@@ -59,7 +59,7 @@ class StepCounter(keras.callbacks.Callback):
 
     Args:
         step: updates already made.
-        metrics: running means of the epoch that a killed run left unfinished.
+        metrics: sums of the epoch that a killed run left unfinished.
     """
 
     def __init__(self, step: int, metrics: dict[str, np.ndarray[Any, Any]]) -> None:
@@ -67,14 +67,11 @@ class StepCounter(keras.callbacks.Callback):
         self.step = step
         self._metrics = metrics
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
-        """Give a resumed epoch its running means back, once."""
-        restore_metrics(self.model, self._metrics)
-        self._metrics = {}
-
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
-        """One more."""
+        """One more; the first of a resumed epoch gives it its running means back."""
         self.step += 1
+        add_metrics(self.model, self._metrics)
+        self._metrics = {}
 
 
 class FiniteGuard(keras.callbacks.Callback):

@@ -32,8 +32,8 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
     """Assign weights and optimiser of a compiled model; every variable must be there and fit.
 
     Returns:
-        The running means of the epoch under way, for `restore_metrics`: Keras resets them when an
-        epoch starts, so they can only be assigned afterwards.
+        The sums behind the running means of the epoch under way, for `add_metrics`: Keras makes
+        these variables with the first step, and resets them when an epoch starts.
 
     Raises:
         TrainingError: if the state belongs to another network or optimiser.
@@ -43,7 +43,6 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
     variables = _variables(model)
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in arrays.items() if name != STEP}
-    # The metrics' variables come into being with the first step, after this is called.
     differing = {n for n in wanted.keys() ^ found.keys() if not n.startswith("metric")}
     differing |= {n for n in wanted.keys() & found.keys() if wanted[n] != found[n]}
     if differing:
@@ -61,11 +60,15 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
     return {name: array for name, array in arrays.items() if name.startswith("metric")}
 
 
-def restore_metrics(model: keras.Model, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Assign the running means that `restore_state` returned."""
+def add_metrics(model: keras.Model, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Add the sums that `restore_state` returned to those of the steps made since.
+
+    Every variable of a running mean is a sum, of values or of weights, so that the means are those
+    of the whole epoch again.
+    """
     for name, variable in _variables(model).items():
         if name in arrays:
-            variable.assign(arrays[name])
+            variable.assign(variable + arrays[name])
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
@@ -74,8 +77,9 @@ def _variables(model: keras.Model) -> dict[str, Any]:
         "optimizer": model.optimizer.variables,
         "metric": model.metrics_variables,
     }
+    # Keras numbers metrics over the whole process, so that only their order identifies them.
     return {
-        f"{group}/{number:03d}/{variable.path}": variable
+        f"{group}/{number:03d}" + (f"/{variable.path}" if group != "metric" else ""): variable
         for group, variables in groups.items()
         for number, variable in enumerate(variables)
     }

@@ -63,16 +63,17 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     rate = keras.optimizers.schedules.PolynomialDecay(
         config.learning_rate, config.steps, end_learning_rate=0.0, power=config.decay_power
     )
-    clip = config.clip_norm or None
+    # Names of its own, for Keras would number them over the process and a state holds them.
+    shared = {"global_clipnorm": config.clip_norm or None, "name": config.optimizer}
     optimizer: keras.optimizers.Optimizer
     if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=config.momentum, global_clipnorm=clip)
+        optimizer = keras.optimizers.SGD(rate, momentum=config.momentum, **shared)
     elif config.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=clip)
+        optimizer = keras.optimizers.Adam(rate, **shared)
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=2 * config.l2, global_clipnorm=clip)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=2 * config.l2, **shared)
     if config.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     return optimizer
 
 
