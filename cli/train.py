@@ -44,7 +44,7 @@ def training_options(function: Any) -> Any:
 @click.option(
     "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
 )
-@click.option("--preset", type=click.Choice(sorted(PRESETS)), default="full", show_default=True)
+@click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]")
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset."
 )
@@ -77,6 +77,8 @@ def command(
         raise click.UsageError("--val and --val-count exclude each other")
     if settings["epochs"] and settings["steps"]:
         raise click.UsageError("--epochs and --steps exclude each other")
+    if settings["config_file"] and settings["preset"]:
+        raise click.UsageError("--config and --preset exclude each other")
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
     from voxres_tf.dataset.splits import split_by_count, split_by_ids
@@ -102,7 +104,7 @@ def command(
 def _config(
     available: tuple[str, ...],
     *,
-    preset: str,
+    preset: str | None,
     config_file: Path | None,
     modalities: tuple[str, ...] | None,
     filtered: bool | None,
@@ -110,7 +112,7 @@ def _config(
     **training: Any,
 ) -> RunConfig:
     """The preset or file with what the options change."""
-    config = load(RunConfig, config_file) if config_file else PRESETS[preset]
+    config = load(RunConfig, config_file) if config_file else PRESETS[preset or "full"]
     preprocess: dict[str, Any] = {"modalities": modalities or available}
     if filtered is not None:
         preprocess["filtered"] = filtered
