@@ -1,9 +1,10 @@
-"""A run folder -> a SavedModel with its contract, compared with the live network before it counts."""
+"""A run folder -> a SavedModel with its contract, compared with the live network first."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -22,7 +23,6 @@ from voxres_tf.files import atomic_path, write_json
 from voxres_tf.model.voxresnet import build_voxresnet
 
 Weights = Literal["best", "last"]
-Predict = Callable[[Any], dict[str, Any]]
 
 VERIFICATION_FILE = Path("assets.extra") / "verification.json"
 """Beside the contract: how far the reloaded model was from the live one, and on which inputs."""
@@ -90,10 +90,8 @@ def serving_function(model: keras.Model, channels: int) -> Any:
     Returns:
         A `tf.function` of `image`, float32 [B, X, Y, Z, C], to a dict with `probabilities`.
     """
+    shape = [None, None, None, None, channels]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None, None, None, channels], tf.float32, "image")]
-    )
     def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
         # A session, which is what TF Serving runs, checks no fed shape against the signature.
         sizes = tf.shape(image)
@@ -103,11 +101,11 @@ def serving_function(model: keras.Model, channels: int) -> Any:
             message=f"voxres: X, Y and Z of image [B, X, Y, Z, C] must be multiples of {STRIDE}",
         )
         with tf.control_dependencies([guard]):
-            image = tf.raw_ops.EnsureShape(input=image, shape=[None, None, None, None, channels])
+            image = tf.raw_ops.EnsureShape(input=image, shape=shape)
         logits = model(image, training=False)["main"]
         return {"probabilities": tf.nn.softmax(logits, name="probabilities")}
 
-    return predict
+    return tf.function(predict, input_signature=[tf.TensorSpec(shape, tf.float32, "image")])
 
 
 def _save(folder: Path, model: keras.Model, predict: Any) -> None:
@@ -138,8 +136,11 @@ def _weights_file(run: Path, weights: Weights | None) -> Path:
 
 def _load_weights(model: keras.Model, path: Path) -> None:
     try:
-        model.load_weights(str(path))
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns when it leaves a layer with the random weights it began with.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(str(path))
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(
             message(
                 path,
@@ -168,6 +169,7 @@ def _contract(
         channels=config.preprocess.channels,
         model=config.model,
         patch=config.training.crop,
+        context_channels=0,
         training=json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {},
         versions={
             "voxres-tf": __version__,

@@ -18,6 +18,21 @@ TileFunction = Callable[[Floats], Floats]
 """Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
 
 
+def check_tiling(tile: Sequence[int], overlap: float, blend: str, batch: int) -> None:
+    """Raise `ConfigError` unless these are values that `predict_tiled` can work with."""
+    sound = len(tile) == 3 and min(tile) >= 1 and 0 <= overlap < 1 and batch >= 1
+    if not sound or blend not in get_args(Blend):
+        raise ConfigError(
+            message(
+                "tiles",
+                "three sizes and a batch of 1 or more, an overlap of 0 or more and below 1, "
+                f"a blend of {' or '.join(get_args(Blend))}",
+                f"tile {tuple(tile)}, batch {batch}, overlap {overlap}, blend {blend!r}",
+                "choose values in range",
+            )
+        )
+
+
 def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
     """First voxels of the tiles along one axis.
 
@@ -125,7 +140,11 @@ def predict_tiled(
         DataError: if the image is empty or has not four axes.
         ModelError: if the function gives another shape or values that are not finite.
     """
-    _check(image, tile, blend, batch)
+    check_tiling(tile, overlap, blend, batch)
+    if image.ndim != 4 or 0 in image.shape:
+        raise DataError(
+            message("image", "shape [X, Y, Z, C], none of them 0", image.shape, "mend the input")
+        )
     axes = [
         _axis_parts(size, length, overlap, blend)
         for size, length in zip(image.shape[:3], tile, strict=True)
@@ -145,27 +164,9 @@ def predict_tiled(
     return result
 
 
-def _groups(
-    parts: Iterator[tuple[_Part, ...]], batch: int
-) -> Iterator[list[tuple[_Part, ...]]]:
+def _groups(parts: Iterator[tuple[_Part, ...]], batch: int) -> Iterator[list[tuple[_Part, ...]]]:
     while group := list(islice(parts, batch)):
         yield group
-
-
-def _check(image: Floats, tile: Sequence[int], blend: str, batch: int) -> None:
-    if image.ndim != 4 or 0 in image.shape:
-        raise DataError(
-            message("image", "shape [X, Y, Z, C], none of them 0", image.shape, "mend the input")
-        )
-    if len(tile) != 3 or blend not in get_args(Blend) or batch < 1:
-        raise ConfigError(
-            message(
-                "tiles",
-                f"three sizes, a blend of {', '.join(get_args(Blend))}, a batch of 1 or more",
-                f"tile {tuple(tile)}, blend {blend!r}, batch {batch}",
-                "choose values in range",
-            )
-        )
 
 
 def _checked(answers: Floats, shape: tuple[int, ...]) -> Floats:

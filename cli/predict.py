@@ -1,0 +1,105 @@
+"""`voxres predict`: whole volumes become tissue maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voxres_tf.config import MODALITIES
+
+from .options import ShapeType
+
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device")
+PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
+
+
+def _modality_options(function: Any) -> Any:
+    for name in reversed(MODALITIES):
+        function = click.option(f"--{name}", type=FILE, help=f"{name} scan of one subject.")(
+            function
+        )
+    return function
+
+
+@click.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    metavar="[SUBJECT_DIR]...",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+)
+@click.option("-m", "--model", required=True, help="An exported model's folder or a shipped name.")
+@_modality_options
+@click.option("--manifest", type=FILE, help="CSV: subject, and a column per modality.")
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A folder for SUBJECT_dseg.nii.gz, or for one subject a name in .nii or .nii.gz.",
+)
+@click.option(
+    "--overlap", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True,
+    help="Least share of a tile that its neighbour covers too.",
+)  # fmt: skip
+@click.option(
+    "--blend", type=click.Choice(["gaussian", "constant"]), default="gaussian", show_default=True,
+    help="How tiles are weighted where they overlap.",
+)  # fmt: skip
+@click.option("--tile", type=ShapeType(), help="Voxels of a tile.  [default: the training crop]")
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Tiles per step."
+)
+@click.option("--tta", is_flag=True, help="Average with the left-right mirror image.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
+@click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
+@click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
+@click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--num-parts", type=click.IntRange(1), default=1, show_default=True,
+    help="Deal the subjects out to so many processes.",
+)  # fmt: skip
+@click.option(
+    "--part-id", type=click.IntRange(0), default=0, show_default=True,
+    help="Which part this process takes, from 0.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
+@click.pass_context
+def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
+    """Segment whole volumes with an exported model.
+
+    Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
+    manifest. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
+    fails, the others go on and the exit code is 1.
+    """
+    images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
+    folders, manifest = options["folders"], options["manifest"]
+    if sum(map(bool, (images, folders, manifest))) != 1:
+        raise click.UsageError("Name scans (--t1 ...), folders or a --manifest: one of the three.")
+    if options["part_id"] >= options["num_parts"]:
+        raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
+
+    from voxres_tf.inference.batch import OutputPlan, predict_all
+    from voxres_tf.inference.predict import Predictor
+    from voxres_tf.inference.sources import find_sources, part_of
+
+    chosen = {name: options[name] for name in PREDICTOR}
+    predictor = Predictor(options["model"], progress=not quiet, **chosen)
+    takes = predictor.contract.preprocess.modalities
+    subjects = find_sources(images, folders, manifest, takes)
+    subjects = part_of(subjects, options["num_parts"], options["part_id"])
+    outcomes = predict_all(
+        predictor, subjects, OutputPlan(**{name: options[name] for name in PLAN})
+    )
+    for outcome in outcomes:
+        if outcome.failure:
+            click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
+        elif not quiet:
+            click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s")
+    ctx.exit(1 if any(outcome.failure for outcome in outcomes) else 0)

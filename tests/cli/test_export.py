@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from voxres_cli.main import cli
+
+from voxres_tf.contract import read_contract
+from voxres_tf.export import compare
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["export", *map(str, arguments)])
+
+
+def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "_run", lambda *_: 2e-7)
+    output = tmp_path / "models" / "net"
+    result = run(tiny_run, "-o", output, "--version", 3, "--weights", "last")
+    assert result.exit_code == 0, result.output
+    assert "net/3: reloaded and compared, largest difference 2.0e-07" in result.output
+    contract = read_contract(output / "3")
+    assert (contract.name, contract.version) == ("net", 3)
+
+
+def test_run_without_best_weights_is_one_line(tiny_run, tmp_path):
+    result = run(tiny_run, "-o", tmp_path / "m", "--weights", "best")
+    assert result.exit_code == 1
+    assert "its best weights" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nowhere", "-o", "x"], ["."], [".", "-o", "x", "--version", "0"]]
+)
+def test_usage(arguments):
+    assert run(*arguments).exit_code == 2

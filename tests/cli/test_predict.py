@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from voxres_cli.main import cli
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["predict", *map(str, arguments)])
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two subjects of T1 and FLAIR, in a data set's folder."""
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for scan in ("T1", "T2_FLAIR"):
+            values = random.integers(0, 1000, (12, 9, 5)).astype(np.int16)
+            nib.save(nib.Nifti1Image(values, np.diag([-1.0, 1, 3, 1])), folder / f"{scan}.nii")
+    return tmp_path / "data"
+
+
+def test_data_set_to_folder_with_tables(tiny_model, data, tmp_path):
+    result = run(
+        *("-m", tiny_model, data, "-o", tmp_path / "out", "--save-probabilities"),
+        *("--volumes", tmp_path / "ml.csv", "--report", tmp_path / "run.json", "--tile", "8"),
+        *("--overlap", "0.25", "--blend", "constant", "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        str(tmp_path / "out" / f"{name}_dseg.nii.gz") for name in ("a", "b")
+    ]
+    labels = nib.load(tmp_path / "out" / "a_dseg.nii.gz")
+    probabilities = np.asarray(nib.load(tmp_path / "out" / "a_probseg.nii.gz").dataobj)
+    np.testing.assert_array_equal(np.asarray(labels.dataobj), probabilities.argmax(-1))
+    np.testing.assert_array_equal(labels.affine, np.diag([-1.0, 1, 3, 1]))
+    assert (tmp_path / "ml.csv").read_text().startswith("subject,CSF_ml,GM_ml,WM_ml,reason\na,")
+    options = json.loads((tmp_path / "run.json").read_text())["options"]
+    assert (options["tile"], options["overlap"], options["blend"]) == ([8, 8, 8], 0.25, "constant")
+
+
+def test_one_subject_to_a_file_and_never_over_it(tiny_model, data, tmp_path):
+    scans = ("--t1", data / "a" / "T1.nii", "--flair", data / "a" / "T2_FLAIR.nii")
+    arguments = ("-m", tiny_model.parent, *scans, "-o", tmp_path / "x.nii", "--quiet", "--tta")
+    result = run(*arguments)
+    assert (result.exit_code, result.output) == (0, "")
+    assert nib.load(tmp_path / "x.nii").shape == (12, 9, 5)
+    again = run(*arguments)
+    assert again.exit_code == 1
+    assert "Pass --overwrite" in again.stderr
+    assert run(*arguments, "--overwrite").exit_code == 0
+
+
+def test_a_bad_subject_is_a_line_and_exit_code_1(tiny_model, data, tmp_path):
+    (data / "a" / "T1.nii").write_bytes((data / "a" / "T1.nii").read_bytes()[:400])
+    result = run("-m", tiny_model, data, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("voxres: a failed: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["b_dseg.nii.gz"]
+
+
+@pytest.mark.parametrize("extra", [(), ("--flair", "T2_FLAIR.nii", "--t2", "T1.nii")])
+def test_scans_that_the_model_does_not_take(tiny_model, data, tmp_path, monkeypatch, extra):
+    monkeypatch.chdir(data / "a")
+    result = run("-m", tiny_model, "--t1", "T1.nii", *extra, "-o", tmp_path / "x.nii")
+    assert result.exit_code == 1
+    assert "the model takes t1, flair" in result.stderr
+
+
+def test_parts_share_the_subjects(tiny_model, data, tmp_path):
+    result = run("-m", tiny_model, data, "-o", tmp_path, "--num-parts", 2, "--part-id", 1)
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in tmp_path.glob("*.nii.gz")] == ["b_dseg.nii.gz"]
+
+
+def test_unknown_model_names_the_shipped_ones(data, tmp_path):
+    result = run("-m", "nowhere", data, "-o", tmp_path)
+    assert result.exit_code == 1
+    assert "shipped model (shipped: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["data", "--t1", "data/a/T1.nii"],
+        ["data", "--num-parts", "2", "--part-id", "2"],
+        ["data", "--overlap", "1"],
+        ["data", "--tile", "12"],
+        ["data", "--blend", "square"],
+        ["nowhere"],
+    ],
+)
+def test_usage(data, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert run("-m", "model", "-o", "out", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["predict", "export"])
+def test_help_needs_no_tensorflow(command):
+    code = (
+        "import sys\nfrom voxres_cli.main import cli\n"
+        f"try: cli(['{command}', '--help'])\n"
+        "finally: print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import shutil
+from math import prod
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+from voxres_tf.config import RunConfig, load
+from voxres_tf.contract import read_contract
+from voxres_tf.errors import ConfigError, ModelError, OutputExistsError
+from voxres_tf.export import saved_model
+from voxres_tf.export.compare import CASES, TOLERANCE
+from voxres_tf.export.saved_model import VERIFICATION_FILE, export_run, weights_hash
+from voxres_tf.export.verify import largest_difference
+from voxres_tf.model.voxresnet import build_voxresnet
+
+
+@pytest.fixture(scope="module")
+def live(tiny_run):
+    config = load(RunConfig, tiny_run / "config.json")
+    model = build_voxresnet(config.model)
+    model.load_weights(str(tiny_run / "last.weights.h5"))
+    return model
+
+
+@pytest.fixture
+def no_fresh_process(monkeypatch):
+    """The reload in a process of its own takes seconds; `tiny_model` goes through it."""
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", lambda *_: {"cases": []})
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16, 8), (3, 16, 16, 8), (1, 8, 24, 40)])
+def test_reloaded_model_equals_the_live_one(tiny_model, live, shape):
+    image = np.random.default_rng(1).standard_normal((*shape, 2), np.float32)
+    function = tf.saved_model.load(str(tiny_model)).signatures["serving_default"]
+    (answer,) = function(image=tf.constant(image)).values()
+    expected = keras.ops.softmax(live(image, training=False)["main"])
+    assert answer.dtype == tf.float32
+    np.testing.assert_allclose(answer, keras.ops.convert_to_numpy(expected), atol=1e-5)
+
+
+def test_signature_is_named_and_open_in_batch_and_space(tiny_model):
+    function = tf.saved_model.load(str(tiny_model)).signatures["serving_default"]
+    (spec,) = function.structured_input_signature[1].values()
+    assert (spec.name, spec.dtype) == ("image", tf.float32)
+    assert spec.shape.as_list() == [None, None, None, None, 2]
+    assert list(function.structured_outputs) == ["probabilities"]
+
+
+def test_weights_are_stored_once(tiny_model, live):
+    stored = sum(p.stat().st_size for p in (tiny_model / "variables").glob("*.data-*"))
+    wanted = 4 * sum(prod(v.shape) for v in live.variables)
+    # Beside the weights lies the table of names, some 90 bytes for each of the variables.
+    assert wanted < stored < wanted + 120 * len(live.variables)
+    names = [name for name, _ in tf.train.list_variables(str(tiny_model / "variables/variables"))]
+    assert sum(name.startswith("weights/") for name in names) == len(live.variables)
+
+
+def test_contract_tells_what_prediction_needs(tiny_model, tiny_run, live):
+    contract = read_contract(tiny_model)
+    config = load(RunConfig, tiny_run / "config.json")
+    assert (contract.name, contract.version) == ("tiny", 1)
+    assert contract.channels == ("t1", "flair")
+    assert contract.preprocess == config.preprocess
+    assert contract.patch == (16, 16, 8)
+    assert contract.training == {"subjects": ["a", "b"], "steps": 7}
+    assert contract.weights_sha256 == weights_hash(live)
+    assert set(contract.versions) == {"voxres-tf", "tensorflow", "keras", "numpy"}
+
+
+def test_comparison_is_kept_beside_the_contract(tiny_model):
+    report = json.loads((tiny_model / VERIFICATION_FILE).read_text())
+    assert report["max_abs_difference"] < TOLERANCE
+    assert report["cases"] == [[*case, 2] for case in CASES]
+    batches, sizes = {case[0] for case in CASES}, {case[1:] for case in CASES}
+    assert len(batches) > 1
+    assert len(sizes) > 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((1, 16, 16, 8, 4), r"\[1,16,16,8,4\] is not compatible with expected shape"),
+        ((1, 16, 16, 8, 1), "is not compatible with expected shape"),
+        ((1, 16, 12, 8, 2), "X, Y and Z of image .* must be multiples of 8"),
+    ],
+)
+def test_a_session_refuses_what_the_signature_does_not_say(tiny_model, shape, reason):
+    # TF Serving runs a session, which feeds any shape; Python's own check is passed by here.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tiny_model))
+        signature = graph.signature_def["serving_default"]
+        names = CallableOptions(
+            feed=[signature.inputs["image"].name], fetch=[signature.outputs["probabilities"].name]
+        )
+        run = session._make_callable_from_options(names)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+            run(np.zeros(shape, np.float32))
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
+    output = tmp_path / "net"
+    for name in ("4", "notes", ".partial-9"):
+        (output / name).mkdir(parents=True)
+    assert export_run(tiny_run, output, name="other") == output / "5"
+    contract = read_contract(output / "5")
+    assert (contract.name, contract.version) == ("other", 5)
+    with pytest.raises(OutputExistsError, match="Choose another version"):
+        export_run(tiny_run, output, version=4)
+    assert sorted(p.name for p in output.iterdir()) == [".partial-9", "4", "5", "notes"]
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_best_weights_come_first(tiny_run, tmp_path, live):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    best = build_voxresnet(load(RunConfig, run / "config.json").model)
+    best.save_weights(str(run / "best.weights.h5"))
+    assert saved_model._weights_file(run, "last") == run / "last.weights.h5"
+    contract = read_contract(export_run(run, tmp_path / "m"))
+    assert contract.weights_sha256 == weights_hash(best) != weights_hash(live)
+
+
+def test_run_without_the_weights(tiny_run, tmp_path):
+    with pytest.raises(ModelError, match=r"its best weights. Received: last weights. Export the"):
+        export_run(tiny_run, tmp_path / "m", weights="best")
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(ConfigError, match=r"config.json"):
+        export_run(run, tmp_path / "m")
+    shutil.copy(tiny_run / "config.json", run)
+    with pytest.raises(ModelError, match=r"no weights\. Train it first"):
+        export_run(run, tmp_path / "m")
+
+
+def test_weights_of_another_network(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    config = load(RunConfig, run / "config.json").updated(model={"width": 3})
+    (run / "config.json").write_text(config.model_dump_json())
+    with pytest.raises(ModelError, match=r"last.weights.h5: weights of the network in config.json"):
+        export_run(run, tmp_path / "m")
+    (run / "last.weights.h5").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=r"last.weights.h5: weights of the network"):
+        export_run(run, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_largest_difference_sees_values_shapes_and_nan(tiny_model, live, tmp_path):
+    image = np.random.default_rng(2).standard_normal((1, 8, 8, 8, 2), np.float32)
+    logits = live(image, training=False)["main"]
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).copy()
+
+    def difference(values):
+        np.savez(tmp_path / "cases.npz", image0=image, expected0=values)
+        return largest_difference(tiny_model, tmp_path / "cases.npz")
+
+    assert difference(expected) < TOLERANCE
+    assert difference(expected[:, :4]) == float("inf")
+    expected[0, 0, 0, 0, 0] += 0.25
+    assert difference(expected) == pytest.approx(0.25, abs=1e-5)
+    expected[0, 0, 0, 0, 0] = np.nan
+    assert np.isnan(difference(expected))

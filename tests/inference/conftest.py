@@ -1,0 +1,75 @@
+"""Subjects on disk and a predictor whose network is a formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxres_tf.config import RunConfig
+from voxres_tf.contract import CONTRACT_FILE, Contract
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.files import write_json
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.volume import Grid, write_volume
+
+
+@pytest.fixture
+def contract_folder(tmp_path: Path) -> Path:
+    """`<name>/<version>/` with a contract and nothing else."""
+    config = RunConfig().updated(preprocess={"modalities": ("t1", "flair"), "filtered": False})
+    contract = Contract(
+        name="formula",
+        version=3,
+        preprocess=config.preprocess,
+        channels=config.preprocess.channels,
+        model=config.model,
+        patch=(8, 16, 8),
+        weights_sha256="0" * 64,
+    )
+    folder = tmp_path / "formula" / "3"
+    write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
+    return folder
+
+
+def formula(tiles):
+    """Class 3 where T1 is bright, 2 where FLAIR is, else 1 right of the middle of the tile."""
+    t1, flair = tiles[..., 0], tiles[..., 1]
+    codes = np.where(t1 > 0.5, 3, np.where(flair > 0.5, 2, 1))
+    return np.eye(4, dtype=np.float32)[codes]
+
+
+@pytest.fixture
+def make_predictor(contract_folder):
+    def make(engine=formula, **options):
+        predictor = Predictor(contract_folder, **options)
+        predictor.__dict__["engine"] = engine
+        return predictor
+
+    return make
+
+
+# Left-posterior-superior, axes permuted and a few degrees oblique; 0.9 x 3 x 1.2 mm.
+OBLIQUE = np.array(
+    [
+        [0.02, -0.1, -1.2, 90.0],
+        [-0.9, 0.2, 0.03, -60.0],
+        [0.05, 2.99, -0.1, 40.0],
+        [0, 0, 0, 1.0],
+    ]
+)
+
+
+@pytest.fixture
+def write_subject(tmp_path):
+    def write(name="s1", *, shape=(18, 10, 20), affine=OBLIQUE, modalities=("t1", "flair")):
+        random = np.random.default_rng(len(name))
+        grid = Grid(shape, affine, sform=affine, sform_code=2)
+        images = {}
+        for modality in modalities:
+            images[modality] = tmp_path / "data" / name / f"{modality}.nii"
+            write_volume(images[modality], random.random(shape, np.float32), grid)
+        return SubjectFiles(name, images)
+
+    return write

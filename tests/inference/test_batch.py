@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from voxres_tf.errors import ConfigError, OutputExistsError
+from voxres_tf.inference.batch import Outcome, OutputPlan, predict_all, volumes_table
+
+
+def test_good_subjects_finish_beside_a_bad_one(make_predictor, write_subject, tmp_path):
+    good, bad, last = write_subject("a"), write_subject("b"), write_subject("c")
+    bad.images["t1"].write_bytes(bad.images["t1"].read_bytes()[:500])
+    plan = OutputPlan(tmp_path / "out", True, tmp_path / "tables" / "ml.csv", tmp_path / "run.json")
+    outcomes = predict_all(make_predictor(), [good, bad, last], plan)
+    assert [bool(o.failure) for o in outcomes] == [False, True, False]
+    assert sorted(p.name for p in plan.out.iterdir()) == [
+        "a_dseg.nii.gz",
+        "a_probseg.nii.gz",
+        "c_dseg.nii.gz",
+        "c_probseg.nii.gz",
+    ]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "tables" / "ml.csv").read_text())))
+    assert [row["subject"] for row in rows] == ["a", "b", "c"]
+    assert float(rows[0]["GM_ml"]) == pytest.approx(outcomes[0].volumes_ml["GM"], abs=1e-3)
+    assert rows[1]["CSF_ml"] == rows[1]["GM_ml"] == rows[1]["WM_ml"] == ""
+    assert "t1.nii" in rows[1]["reason"]
+    report = json.loads((tmp_path / "run.json").read_text())
+    assert [s["status"] for s in report["subjects"]] == ["ok", "failed", "ok"]
+    assert set(report["subjects"][0]["seconds"]) == {"read", "prepare", "predict", "write"}
+    assert report["model"]["name"] == "formula"
+    assert report["options"]["blend"] == "gaussian"
+    assert "tensorflow" in report["versions"]
+
+
+def test_files_hold_the_prediction_on_the_input_geometry(make_predictor, write_subject, tmp_path):
+    files, predictor = write_subject(), make_predictor()
+    plan = OutputPlan(tmp_path, save_probabilities=True)
+    predict_all(predictor, [files], plan)
+    source, labels = nib.load(files.images["t1"]), nib.load(plan.labels("s1"))
+    probabilities = nib.load(plan.probabilities("s1"))
+    prediction = predictor(files)
+    np.testing.assert_array_equal(np.asarray(labels.dataobj), prediction.labels.data)
+    np.testing.assert_array_equal(np.asarray(probabilities.dataobj), prediction.probabilities.data)
+    assert labels.get_data_dtype() == np.uint8
+    assert probabilities.get_data_dtype() == np.float32
+    for image in (labels, probabilities):
+        np.testing.assert_allclose(image.affine, source.affine)
+        assert image.header["sform_code"] == source.header["sform_code"] == 2
+        assert image.header["qform_code"] == source.header["qform_code"]
+
+
+@pytest.mark.parametrize(
+    ("name", "probabilities"),
+    [("x.nii", "x_probseg.nii.gz"), ("x_dseg.nii.gz", "x_probseg.nii.gz")],
+)
+def test_out_may_name_the_file_of_one_subject(
+    make_predictor, write_subject, tmp_path, name, probabilities
+):
+    plan = OutputPlan(tmp_path / "o" / name, save_probabilities=True)
+    (outcome,) = predict_all(make_predictor(), [write_subject()], plan)
+    assert outcome.outputs == [str(plan.out), str(tmp_path / "o" / probabilities)]
+    assert sorted(p.name for p in plan.out.parent.iterdir()) == sorted([name, probabilities])
+
+
+def test_existing_outputs_are_refused_before_work(make_predictor, write_subject, tmp_path):
+    def engine(tiles):
+        raise NotImplementedError
+
+    subjects = [write_subject("a"), write_subject("b")]
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "b_dseg.nii.gz").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"b_dseg.nii.gz: .*Pass --overwrite"):
+        predict_all(make_predictor(engine), subjects, OutputPlan(out))
+    assert (out / "b_dseg.nii.gz").read_text() == "mine"
+    predict_all(make_predictor(), subjects, OutputPlan(out, overwrite=True))
+    assert nib.load(out / "b_dseg.nii.gz").shape == (18, 10, 20)
+
+
+def test_a_file_cannot_hold_two_subjects(make_predictor, write_subject, tmp_path):
+    with pytest.raises(ConfigError, match=r"a file for one subject\. Received: 2 subjects"):
+        predict_all(
+            make_predictor(),
+            [write_subject("a"), write_subject("b")],
+            OutputPlan(tmp_path / "x.nii"),
+        )
+
+
+def test_a_file_is_no_folder(make_predictor, write_subject, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match="a folder, or a name in"):
+        predict_all(make_predictor(), [write_subject()], OutputPlan(tmp_path / "out"))
+
+
+def test_inputs_are_never_replaced(make_predictor, write_subject):
+    files = write_subject()
+    plan = OutputPlan(files.images["t1"], overwrite=True)
+    with pytest.raises(ConfigError, match="outputs are no inputs"):
+        predict_all(make_predictor(), [files], plan)
+
+
+def test_no_subjects_give_empty_tables(make_predictor, tmp_path):
+    plan = OutputPlan(tmp_path / "out", volumes=tmp_path / "ml.csv", report=tmp_path / "r.json")
+    assert predict_all(make_predictor(), [], plan) == []
+    assert plan.volumes.read_text() == "subject,CSF_ml,GM_ml,WM_ml,reason\n"
+    assert json.loads(plan.report.read_text())["subjects"] == []
+
+
+def test_an_absent_class_has_an_empty_cell_and_a_reason():
+    outcomes = [
+        Outcome("a", volumes_ml={"CSF": 1.5, "GM": 0.0, "WM": 2.25}),
+        Outcome("b", failure="truncated, at byte 9"),
+    ]
+    assert volumes_table(outcomes, ("CSF", "GM", "WM")) == (
+        "subject,CSF_ml,GM_ml,WM_ml,reason\n"
+        "a,1.500,,2.250,no voxels of GM\n"
+        'b,,,,"truncated, at byte 9"\n'
+    )

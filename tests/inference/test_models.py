@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from voxres_tf.errors import ModelError
+from voxres_tf.inference import models
+from voxres_tf.inference.models import resolve_model
+
+
+@pytest.fixture
+def name_folder(tmp_path):
+    for version in ("2", "10", ".partial-1", "notes"):
+        folder = tmp_path / "net" / version
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").touch()
+    return tmp_path / "net"
+
+
+def test_version_folder_stands_for_itself(name_folder):
+    assert resolve_model(name_folder / "2") == name_folder / "2"
+
+
+def test_name_folder_gives_the_highest_number(name_folder):
+    assert resolve_model(str(name_folder)) == name_folder / "10"
+
+
+def test_folder_without_versions(tmp_path):
+    with pytest.raises(ModelError, match=r"a folder per version. Received: neither"):
+        resolve_model(tmp_path)
+
+
+def test_shipped_name(name_folder, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "some_models"
+    package.mkdir(parents=True)
+    name_folder.rename(package / "net")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(models, "PACKAGE", "some_models")
+    assert resolve_model("net") == package / "net" / "10"
+    with pytest.raises(ModelError, match=r"shipped: net\)"):
+        resolve_model("nut")
+
+
+def test_unknown_name_without_shipped_models(monkeypatch):
+    monkeypatch.setattr(models, "PACKAGE", "no_such_package_here")
+    with pytest.raises(ModelError, match=r"shipped: none\)"):
+        resolve_model("nowhere")

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voxres_tf.config import PreprocessConfig
+from voxres_tf.dataset.subject import Subject, read_subject
+from voxres_tf.errors import ConfigError, DataError, ModelError
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.preprocess.channels import prepare
+from voxres_tf.volume import Volume, from_canonical
+
+
+def test_labels_come_back_on_the_subjects_own_grid(make_predictor, write_subject):
+    files = write_subject()
+    prediction = make_predictor()(files)
+    # The formula works voxel by voxel, so tiles and axes must not show in its result.
+    subject = read_subject(files, ("t1", "flair"))
+    config = PreprocessConfig(modalities=("t1", "flair"), filtered=False)
+    t1, flair = np.moveaxis(from_canonical(prepare(subject, config).image, subject.grid), -1, 0)
+    expected = np.where(t1 > 0.5, 3, np.where(flair > 0.5, 2, 1))
+    np.testing.assert_array_equal(prediction.labels.data, expected)
+    assert prediction.labels.data.dtype == np.uint8
+    assert prediction.probabilities.data.dtype == np.float32
+    np.testing.assert_allclose(prediction.probabilities.data, np.eye(4)[expected], atol=1e-6)
+    assert prediction.labels.grid is prediction.probabilities.grid
+    assert prediction.labels.grid.sform_code == 2
+    assert prediction.id == "s1"
+    assert set(prediction.seconds) == {"read", "prepare", "predict"}
+
+
+def test_volumes_are_counts_times_the_voxel(make_predictor, write_subject):
+    prediction = make_predictor()(write_subject())
+    counts = np.bincount(prediction.labels.data.reshape(-1), minlength=4)
+    # |det| of the affine's axes, in mm^3.
+    voxel_ml = prediction.labels.grid.voxel_ml
+    assert prediction.volumes_ml == pytest.approx(
+        {"CSF": counts[1] * voxel_ml, "GM": counts[2] * voxel_ml, "WM": counts[3] * voxel_ml}
+    )
+
+
+def test_memory_and_disk_give_the_same(make_predictor, write_subject):
+    files = write_subject(modalities=("t1", "flair", "t2"))
+    subject = read_subject(files, ("flair", "t2", "t1"))
+    predictor = make_predictor()
+    np.testing.assert_array_equal(
+        predictor(files).probabilities.data, predictor(subject).probabilities.data
+    )
+
+
+def test_labels_of_the_subject_do_not_matter(make_predictor, write_subject):
+    subject = read_subject(write_subject(), ("t1", "flair"))
+    odd = Volume(np.full(subject.grid.shape, 77), subject.grid)
+    labelled = Subject(subject.id, subject.images, subject.grid, odd)
+    make_predictor()(labelled)
+
+
+def leaning(tiles):
+    """Class 0 on the left half of every tile, class 1 on the right half."""
+    codes = np.arange(tiles.shape[1]) >= tiles.shape[1] // 2
+    answer = np.eye(4, dtype=np.float32)[codes.astype(int)]
+    return np.broadcast_to(answer[None, :, None, None], (*tiles.shape[:4], 4))
+
+
+def test_tta_is_the_mean_with_the_left_right_mirror_image(make_predictor, write_subject):
+    # One tile that is as wide as the subject: left and right differ, their mean does not.
+    files = write_subject(shape=(8, 8, 8), affine=np.diag([1.0, 1, 1, 1]))
+    plain = make_predictor(leaning)(files).probabilities.data
+    mean = make_predictor(leaning, tta=True)(files).probabilities.data
+    np.testing.assert_allclose(plain[:4, ..., 0], 1)
+    np.testing.assert_allclose(plain[4:, ..., 0], 0)
+    np.testing.assert_allclose(mean[..., :2], 0.5)
+
+
+def test_options_reach_the_tiles(make_predictor, write_subject):
+    shapes = []
+
+    def engine(tiles):
+        shapes.append(tiles.shape)
+        return np.full((*tiles.shape[:4], 4), 0.25, np.float32)
+
+    files = write_subject(shape=(16, 16, 16), affine=np.diag([1.0, 1, 1, 1]))
+    make_predictor(engine, overlap=0.0, batch=3)(files)
+    make_predictor(engine, tile=(16, 16, 16))(files)
+    # The contract's patch is 8x16x8: four tiles, by threes.
+    assert shapes == [(3, 8, 16, 8, 2), (1, 8, 16, 8, 2), (1, 16, 16, 16, 2)]
+
+
+def test_missing_modality(make_predictor, write_subject):
+    files = write_subject(modalities=("t1",))
+    with pytest.raises(DataError, match=r"t1 \(missing: flair\)"):
+        make_predictor()(files)
+    with pytest.raises(DataError, match=r"the model takes t1, flair.*missing: flair"):
+        make_predictor()(read_subject(files, ("t1",)))
+
+
+def test_options_are_checked_before_any_volume(contract_folder):
+    with pytest.raises(ConfigError, match="overlap 1"):
+        Predictor(contract_folder, overlap=1)
+    with pytest.raises(ConfigError, match="multiples of 8"):
+        Predictor(contract_folder, tile=(8, 8, 9))
+
+
+def test_model_without_a_contract(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match="holds its contract"):
+        Predictor(tmp_path)
+
+
+def test_contract_without_a_network(contract_folder, write_subject):
+    with pytest.raises(ModelError, match="a SavedModel"):
+        Predictor(contract_folder)(write_subject())
+
+
+def test_exported_model_predicts(tiny_model, write_subject):
+    prediction = Predictor(tiny_model.parent, device="cpu", batch=2)(write_subject())
+    np.testing.assert_allclose(prediction.probabilities.data.sum(-1), 1, atol=1e-5)
+    assert prediction.labels.data.shape == (18, 10, 20)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import DataError
+from voxres_tf.inference.sources import file_stem, find_sources, part_of
+
+TAKES = ("t1", "flair")
+
+
+def test_images_are_one_subject():
+    images = {"flair": Path("b/F.nii"), "t1": Path("a/head.nii.gz")}
+    assert find_sources(images, [], None, TAKES) == [SubjectFiles("head", images)]
+
+
+@pytest.mark.parametrize("given", [("t1",), ("t1", "flair", "t2")])
+def test_images_must_be_the_models(given):
+    images = {name: Path(f"{name}.nii") for name in given}
+    with pytest.raises(DataError, match=f"takes t1, flair. Received: {', '.join(given)}"):
+        find_sources(images, [], None, TAKES)
+
+
+def test_folders_of_subjects_and_data_sets(write_subject, tmp_path):
+    for name in ("a", "b"):
+        write_subject(name)
+    data = tmp_path / "data"
+    assert [s.id for s in find_sources({}, [data], None, TAKES)] == ["a", "b"]
+    assert [s.id for s in find_sources({}, [data / "b", data / "a"], None, TAKES)] == ["b", "a"]
+
+
+def test_one_id_twice(write_subject, tmp_path):
+    write_subject("a")
+    with pytest.raises(DataError, match="more than one subject a"):
+        find_sources({}, [tmp_path / "data", tmp_path / "data" / "a"], None, TAKES)
+
+
+def test_manifest(write_subject, tmp_path):
+    write_subject("a")
+    manifest = tmp_path / "data" / "list.csv"
+    manifest.write_text("subject,t1,flair\nx,a/t1.nii,a/flair.nii\n")
+    assert [s.id for s in find_sources({}, [], manifest, TAKES)] == ["x"]
+
+
+@pytest.mark.parametrize("folders", [[], [Path("a")]])
+def test_one_kind_of_input(folders):
+    images = {"t1": Path("t1.nii")} if folders else {}
+    with pytest.raises(DataError, match="none or several"):
+        find_sources(images, folders, None, TAKES)
+
+
+def test_parts_are_a_partition():
+    subjects = [SubjectFiles(str(n), {}) for n in range(7)]
+    parts = [part_of(subjects, 3, number) for number in range(3)]
+    assert [s.id for s in parts[1]] == ["1", "4"]
+    assert sorted(s.id for part in parts for s in part) == [s.id for s in subjects]
+    assert part_of(subjects[:1], 2, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"), [("a.nii.gz", "a"), ("a.b.nii", "a.b"), ("A.NII", "A"), ("x.img", "x")]
+)
+def test_file_stem(name, stem):
+    assert file_stem(Path("d") / name) == stem
