@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import traceback
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -20,37 +21,69 @@ COMMANDS = {
     "predict": "Segment whole volumes with an exported model.",
     "train": "Train VoxResNet on a folder of subjects.",
 }
+FAILED, INTERRUPTED = 1, 130
 
 
 class LazyGroup(click.Group):
-    """Commands live in modules of their own names; a failure of ours is one line and exit code 1."""
+    """Commands live in modules of their own names; failures become one line and an exit code.
+
+    Exit codes: 0 done, 1 an error, 2 wrong usage (click's), 130 Ctrl-C.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands, for the help page and shell completion."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; None, with click's suggestion, for an unknown name."""
+        """Import one command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         command: click.Command = import_module(f".{cmd_name}", __package__).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest command in the error for an unknown name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            # click looks for near misses among commands that are loaded, and none is.
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and turn errors into exit codes: 1 ours, 2 usage, 130 Ctrl-C."""
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, and turn what it raises into a line and an exit code."""
         try:
-            return super().main(*args, **kwargs)
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own to handle: usage, --help, a reader that has gone
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("voxres: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
         except VoxResError as error:
-            click.echo(f"voxres: {error}", err=True)
-            sys.exit(1)
+            _fail(ctx, error, str(error))
+        except Exception as error:
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            _fail(ctx, error, f"{line} (for the traceback: voxres -v COMMAND ...)")
+
+
+def _fail(ctx: click.Context, error: Exception, line: str) -> NoReturn:
+    if ctx.params["verbose"]:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    click.echo(f"voxres: {line}", err=True)
+    ctx.exit(FAILED)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="voxres")
-def cli() -> None:
+def cli(verbose: bool) -> None:  # read by `LazyGroup.invoke`
     """Segment brain scans with VoxResNet: check, train, export, predict, evaluate."""

@@ -9,9 +9,9 @@ from hypothesis import settings
 
 from voxres_tf.config import RunConfig
 from voxres_tf.files import write_json
-from voxres_tf.runtime import tensorflow_settings
+from voxres_tf.runtime import import_tensorflow
 
-tensorflow_settings()
+import_tensorflow()
 # On a busy machine the time of one example says nothing.
 settings.register_profile("voxres", deadline=None)
 settings.load_profile("voxres")

@@ -1,16 +1,38 @@
-"""Settings that TensorFlow reads from the environment when it is first imported."""
+"""How TensorFlow is started: settings that it reads once, and its start-up lines held back."""
 
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def tensorflow_settings() -> None:
-    """Call before the first `import tensorflow`; values that the user has set stay.
+def import_tensorflow() -> Any:
+    """Import TensorFlow as this project wants it; variables that the user has set stay.
 
     oneDNN kernels are off by default on processors without AVX-512, where they make this
-    network's training 1.6 times faster. TensorFlow's start-up messages are held back.
+    network's training 1.6 times faster. TensorFlow writes lines about itself to stderr before any
+    setting of its log level counts, so that stderr leads nowhere during the first import; errors
+    are exceptions. Who sets TF_CPP_MIN_LOG_LEVEL sees all that it lets through.
+
+    Returns:
+        The module `tensorflow`.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if _LOG_LEVEL in os.environ or "tensorflow" in sys.modules:
+        return import_module("tensorflow")
+    os.environ[_LOG_LEVEL] = "3"
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        return import_module("tensorflow")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

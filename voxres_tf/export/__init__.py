@@ -1,5 +1,5 @@
-"""From a run to a SavedModel. Importing this package sets up TensorFlow's environment first."""
+"""From a run to a SavedModel. Importing this package starts TensorFlow."""
 
-from voxres_tf.runtime import tensorflow_settings
+from voxres_tf.runtime import import_tensorflow
 
-tensorflow_settings()
+import_tensorflow()

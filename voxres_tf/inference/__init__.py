@@ -1,5 +1,1 @@
-"""Prediction of whole volumes. Importing this package sets up TensorFlow's environment first."""
-
-from voxres_tf.runtime import tensorflow_settings
-
-tensorflow_settings()
+"""Prediction of whole volumes; only `engine` meets TensorFlow."""

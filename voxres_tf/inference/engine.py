@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from voxres_tf.contract import Contract
 from voxres_tf.errors import ConfigError, ModelError, message
+from voxres_tf.runtime import import_tensorflow
 
+tf = import_tensorflow()
 SIGNATURE = "serving_default"
 
 

@@ -1,5 +1,5 @@
-"""The network. Importing this package sets up TensorFlow's environment first."""
+"""The network. Importing this package starts TensorFlow."""
 
-from voxres_tf.runtime import tensorflow_settings
+from voxres_tf.runtime import import_tensorflow
 
-tensorflow_settings()
+import_tensorflow()

@@ -1,5 +1,5 @@
-"""Crops, objective and the course of a training. Importing it sets up TensorFlow first."""
+"""Crops, objective and the course of a training. Importing it starts TensorFlow."""
 
-from voxres_tf.runtime import tensorflow_settings
+from voxres_tf.runtime import import_tensorflow
 
-tensorflow_settings()
+import_tensorflow()

@@ -1,0 +1,70 @@
+"""The contract of an exported model: what cannot be honoured is refused before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voxres_tf.config import ModelConfig, PreprocessConfig
+from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
+from voxres_tf.errors import ModelError
+from voxres_tf.files import write_json, write_text
+
+
+def contract() -> Contract:
+    preprocess = PreprocessConfig(modalities=("t1", "flair"))
+    return Contract(
+        name="half",
+        version=3,
+        preprocess=preprocess,
+        channels=preprocess.channels,
+        model=ModelConfig(in_channels=4),
+        patch=(64, 64, 48),
+        training={"subjects": ["1", "2"], "steps": 10},
+        versions={"keras": "3.15"},
+        weights_sha256="00",
+    )
+
+
+def stored(folder: Path, **changes: Any) -> Path:
+    write_json(folder / CONTRACT_FILE, contract().model_dump(mode="json") | changes)
+    return folder
+
+
+def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert read_contract(stored(tmp_path)) == contract()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"format_version": 2}, r"contracts of format 1\. Received: format 2"),
+        ({"channels": ["flair", "t1", "t1:filtered", "flair:filtered"]}, "channels .*'t1', 'fl"),
+        ({"model": {"in_channels": 6}}, r"4 channels\. Received: 6"),
+        ({"stride": 16}, "stride 8"),
+        ({"classes": ["background", "brain"]}, "a name per class"),
+        ({"context_channels": 4}, "without context"),
+        ({"optional_modalities": ["flair"]}, "optional modalities"),
+        ({"surprise": 1}, "surprise: Extra inputs"),
+        ({"patch": [64, 64, 50]}, r"patch\.2: .*multiple of 8"),
+        ({"version": 0}, "version: .*greater than 0"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(
+    changes: dict[str, Any], fault: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=rf"voxres\.json: .*{fault}"):
+        read_contract(stored(tmp_path, **changes))
+
+
+def test_a_model_without_contract_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"voxres\.json: .*Received: nothing\. Run voxres export"):
+        read_contract(tmp_path)
+
+
+def test_a_contract_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path / CONTRACT_FILE, "{")
+    with pytest.raises(ModelError, match=r"voxres\.json: .*JSON"):
+        read_contract(tmp_path)

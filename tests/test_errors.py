@@ -1,0 +1,35 @@
+"""The errors: one family, one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxres_tf import errors
+
+KINDS = (
+    errors.ConfigError,
+    errors.DataError,
+    errors.ModelError,
+    errors.OutputExistsError,
+    errors.TrainingError,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_caught_as_one(kind: type[Exception]) -> None:
+    assert issubclass(kind, errors.VoxResError)
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize("then", ["mend it", "Mend it", "mend it."])
+def test_message_names_place_rule_value_and_step(then: str) -> None:
+    line = errors.message("a.nii", "three axes", (4, 4), then)
+    assert line == "a.nii: three axes. Received: (4, 4). Mend it."
+
+
+def test_message_leaves_capitals_inside_the_step_alone() -> None:
+    assert errors.message("a", "b", "c", "use NIfTI").endswith("Use NIfTI.")
+
+
+def test_message_is_one_line_whatever_a_library_said() -> None:
+    assert errors.message("a", "b", "first\n - second", "c") == "a: b. Received: first - second. C."

@@ -1,0 +1,65 @@
+"""Label schemes against the codes of the data sets' own descriptions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxres_tf.errors import DataError
+from voxres_tf.labels import CLASS_NAMES, SCHEMES, scheme
+
+EVERY_SCHEME = pytest.mark.parametrize("name", sorted(SCHEMES))
+
+
+def test_mrbrains13_merges_as_the_challenge_says() -> None:
+    # 1 cortical GM, 2 basal ganglia, 3 WM, 4 lesion, 5 outer CSF, 6 ventricles, 7 cerebellum,
+    # 8 brainstem; classes 0 background, 1 CSF, 2 GM, 3 WM.
+    classes, scored = scheme("mrbrains13").merge(np.arange(9))
+    assert classes.tolist() == [0, 2, 2, 3, 3, 1, 1, 0, 0]
+    assert scored.tolist() == [True] * 7 + [False] * 2
+    assert (classes.dtype, scored.dtype) == (np.uint8, np.bool_)
+
+
+def test_mrbrains18_adds_other_and_infarction() -> None:
+    classes, scored = scheme("mrbrains18").merge(np.arange(11))
+    assert classes.tolist() == [0, 2, 2, 3, 3, 1, 1, 0, 0, 0, 0]
+    assert np.flatnonzero(~scored).tolist() == [7, 8, 9, 10]
+
+
+def test_iseg2017_and_ibsr18_go_from_csf_to_wm() -> None:
+    assert scheme("iseg2017").merge(np.array([0, 10, 150, 250]))[0].tolist() == [0, 1, 2, 3]
+    assert scheme("ibsr18").merge(np.array([0, 1, 2, 3]))[0].tolist() == [0, 1, 2, 3]
+
+
+@EVERY_SCHEME
+def test_unscored_codes_are_background(name: str) -> None:
+    classes = scheme(name).classes
+    assert all(classes[code] == 0 for code in scheme(name).unscored)
+    assert set(classes.values()) == set(range(len(CLASS_NAMES)))
+
+
+@given(name=st.sampled_from(sorted(SCHEMES)), draws=st.lists(st.integers(0, 99), max_size=12))
+def test_merge_looks_at_each_voxel_alone(name: str, draws: list[int]) -> None:
+    known = scheme(name)
+    table = sorted(known.classes)
+    codes = np.array([table[draw % len(table)] for draw in draws], np.int16).reshape(-1, 1)
+    classes, scored = known.merge(codes)
+    assert classes.shape == scored.shape == codes.shape
+    assert classes.ravel().tolist() == [known.classes[int(code)] for code in codes.flat]
+    assert scored.ravel().tolist() == [int(code) not in known.unscored for code in codes.flat]
+
+
+def test_codes_stored_as_floats_are_merged() -> None:
+    assert scheme("ibsr18").merge(np.array([[0.0, 3.0]], np.float32))[0].tolist() == [[0, 3]]
+
+
+def test_unknown_codes_are_named() -> None:
+    with pytest.raises(DataError, match=r"labels\.nii: .*'ibsr18'.*Received: codes \[-1, 7\]"):
+        scheme("ibsr18").merge(np.array([0, 7, -1, 7]), "labels.nii")
+
+
+def test_an_unknown_scheme_lists_the_known_ones() -> None:
+    with pytest.raises(DataError, match=r"one of tissue, mrbrains13.*Received: 'mrbrain13'"):
+        scheme("mrbrain13")
