@@ -17,6 +17,10 @@ def voxres(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def succeed(*arguments: object) -> str:
     result = voxres(*arguments)
     assert result.exit_code == 0, result.output
@@ -38,7 +42,7 @@ def model(data: Path) -> Path:
     options = ["--preset", "tiny", "--steps", 80, "--steps-per-epoch", 40, "--seed", 1]
     output = succeed("train", training, "-o", run, *options, "--val", "2", "--validate-every", 2)
     assert "voxres export" in output
-    rows = list(csv.DictReader((run / "history.csv").open()))
+    rows = table(run / "history.csv")
     assert float(rows[-1]["val_dice_WM"]) > 0.5
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
     exported = data.parent / "models" / "tiny"
@@ -57,11 +61,11 @@ def test_scores_of_a_subject_that_was_not_trained_on(data: Path, model: Path) ->
     assert json.loads((out / "report.json").read_text())["subjects"][0]["status"] == "ok"
 
     succeed("evaluate", "--pred", out, "--ref", data / "TestData", "-o", scores)
-    rows = {row["class"]: row for row in csv.DictReader(scores.open())}
+    rows = {row["class"]: row for row in table(scores)}
     assert list(rows) == ["CSF", "GM", "WM"]
     # Far from a good network, and farther from chance.
     assert all(float(row["dice"]) > 0.5 for row in rows.values())
-    volumes = next(csv.DictReader((out / "volumes.csv").open()))
+    volumes = table(out / "volumes.csv")[0]
     assert float(volumes["GM_ml"]) > 100
 
     again = voxres("predict", "-m", model, data / "TestData", "-o", out)
@@ -121,7 +125,7 @@ def test_a_real_t1_by_manifest(tmp_path: Path) -> None:
         thin = nib.load(path).slicer[::4, ::4, ::4]
         nib.save(nib.Nifti1Image(np.asanyarray(thin.dataobj), thin.affine), path)
     manifest = tmp_path / "real" / "manifest.csv"
-    options = ["--preset", "tiny", "--crop", 24, "--batch", 1, "--steps", 40]
+    options = ["--preset", "tiny", "--crop", 24, "--batch", 1, "--steps", 240]
     succeed("train", manifest, "-o", tmp_path / "run", *options)
     succeed("export", tmp_path / "run", "-o", tmp_path / "t1-model")
     succeed("predict", "-m", tmp_path / "t1-model", "--manifest", manifest, "-o", tmp_path / "out")
@@ -129,6 +133,6 @@ def test_a_real_t1_by_manifest(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     prediction = tmp_path / "out" / "mni152_dseg.nii.gz"
     succeed("evaluate", "--pred", prediction, "--ref", labels, "--protocol", "plain", "-o", scores)
-    dice = {row["class"]: float(row["dice"]) for row in csv.DictReader(scores.open())}
+    dice = {row["class"]: float(row["dice"]) for row in table(scores)}
     assert dice["GM"] > 0.5
     assert dice["WM"] > 0.5

@@ -68,8 +68,8 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
         assert set(one) == set(other)
         for name in one:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
-    lines = [
-        [row[:-1] for row in csv.reader((tmp_path / run / "history.csv").open())]  # not the seconds
+    lines = [  # without the seconds
+        [row[:-1] for row in csv.reader((tmp_path / run / "history.csv").read_text().splitlines())]
         for run in ("whole", "killed")
     ]
     assert lines[0] == lines[1]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +15,10 @@ from voxres_tf.config import TrainingConfig
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.crops import cut, draw_crop, subject_of
 
+FOLDER = tempfile.TemporaryDirectory()
 
+
+@cache
 def cached_subject(shape: tuple[int, int, int], name: str = "a") -> CachedSubject:
     """Every voxel's channel 0 tells its own position plus one, so padding is recognised."""
     position = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) + 1
@@ -21,7 +28,13 @@ def cached_subject(shape: tuple[int, int, int], name: str = "a") -> CachedSubjec
     scored = np.ones(shape, np.bool_)
     scored[0] = False
     tissue = np.argwhere((classes > 0) & scored).astype(np.int16)
-    return CachedSubject(name, name, np.stack([position, -position], -1), classes, scored, tissue)
+    image = np.stack([position, -position], -1)
+    entry = Path(FOLDER.name) / f"{name}-{shape}"
+    entry.mkdir()
+    arrays = {"image": image, "classes": classes, "scored": scored, "tissue": tissue}
+    for file, array in arrays.items():
+        np.save(entry / f"{file}.npy", array)
+    return CachedSubject(name, entry)
 
 
 SHAPES = st.tuples(*[st.integers(3, 30)] * 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +21,49 @@ CACHE_FORMAT = 1
 """Counts up whenever the same files and config would give other channels."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CachedSubject:
     """A prepared subject whose arrays stay on disk: a crop reads the pages that it needs.
 
+    Every access maps the file anew and the mapping goes with the array, so that the memory of a
+    process does not grow with the subjects that it has met.
+
     Attributes:
         id: of the subject.
-        key: of the cache entry; the same key means the same voxels.
-        image: float32 [X, Y, Z, C], memory-mapped.
-        classes: uint8 [X, Y, Z], memory-mapped.
-        scored: bool [X, Y, Z], memory-mapped.
-        tissue: int16 [N, 3], positions of the scored voxels of classes 1.., memory-mapped.
+        entry: its folder in the cache, named by its key.
     """
 
     id: str
-    key: str
-    image: NDArray[np.float32]
-    classes: NDArray[np.uint8]
-    scored: NDArray[np.bool_]
-    tissue: NDArray[np.int16]
+    entry: Path
+
+    @property
+    def key(self) -> str:
+        """The key of the cache entry; the same key means the same voxels."""
+        return self.entry.name
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """Channels, float32 [X, Y, Z, C]."""
+        return self._map("image")
+
+    @property
+    def classes(self) -> NDArray[np.uint8]:
+        """Classes, uint8 [X, Y, Z]."""
+        return self._map("classes")
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Where a voxel has weight, bool [X, Y, Z]."""
+        return self._map("scored")
+
+    @property
+    def tissue(self) -> NDArray[np.int16]:
+        """Positions of the scored voxels of classes 1.., int16 [N, 3]."""
+        return self._map("tissue")
+
+    def _map(self, name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(self.entry / f"{name}.npy", mmap_mode="r")
+        return array
 
 
 def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
@@ -77,15 +102,10 @@ def cached(
 
 
 def _entry(files: SubjectFiles, config: PreprocessConfig, folder: Path) -> CachedSubject:
-    key = cache_key(files, config)
-    entry = folder / key
+    entry = folder / cache_key(files, config)
     if not entry.is_dir():
         _write(files, config, entry)
-    arrays = [
-        np.load(entry / f"{name}.npy", mmap_mode="r")
-        for name in ("image", "classes", "scored", "tissue")
-    ]
-    return CachedSubject(files.id, key, *arrays)
+    return CachedSubject(files.id, entry)
 
 
 def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:

@@ -184,19 +184,22 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         path: of the state.
         counter: of the steps.
-        minutes: the longest time between two checkpoints.
+        config: its checkpoint_minutes, the longest time between two, and the length of epochs.
         weights: file for the weights, written at the end of each epoch.
     """
 
-    def __init__(self, path: Path, counter: StepCounter, minutes: float, weights: Path) -> None:
+    def __init__(
+        self, path: Path, counter: StepCounter, config: TrainingConfig, weights: Path
+    ) -> None:
         super().__init__()
-        self._path, self._counter, self._weights = path, counter, weights
-        self._seconds = 60 * minutes
+        self._path, self._counter, self._config, self._weights = path, counter, config, weights
         self._saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
-        """Save if it is time."""
-        if time.monotonic() - self._saved >= self._seconds:
+        """Save if it is time, but not after an epoch's last step: its end is part of it."""
+        step, config = self._counter.step, self._config
+        inside = step % config.steps_per_epoch and step < config.steps
+        if inside and time.monotonic() - self._saved >= 60 * config.checkpoint_minutes:
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002

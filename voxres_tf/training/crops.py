@@ -74,7 +74,8 @@ def _origin(
 ) -> tuple[int, int, int]:
     room = [size - length for size, length in zip(subject.classes.shape, config.crop, strict=True)]
     centred = random.random() < config.foreground_share
-    point = subject.tissue[random.integers(len(subject.tissue))]
+    tissue = subject.tissue
+    point = tissue[random.integers(len(tissue))]
     x, y, z = (
         # An axis that is too short is centred, like the tiles of prediction.
         -(-free // 2)

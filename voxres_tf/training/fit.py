@@ -12,6 +12,7 @@ import tensorflow as tf
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.model.voxresnet import build_voxresnet
 from voxres_tf.preprocess.cache import CachedSubject, cached
@@ -77,9 +78,7 @@ def _fit(
     training = config.training
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
-    strategy = (
-        tf.distribute.MirroredStrategy() if len(_gpus()) > 1 else tf.distribute.get_strategy()
-    )
+    strategy = _strategy(training.batch)
     with strategy.scope():
         model = build_voxresnet(config.model, precision=training.precision, l2=l2_in_loss(training))
         losses = build_losses(training)
@@ -135,9 +134,22 @@ def _callbacks(
         cb.FiniteGuard(counter, training, subjects_of_step),
         *(validation if held_out else []),
         cb.Recorder(folder.path, counter, rows),
-        cb.Checkpoint(folder.state, counter, training.checkpoint_minutes, folder.last),
+        cb.Checkpoint(folder.state, counter, training, folder.last),
     ]
 
 
-def _gpus() -> list[Any]:
-    return list(tf.config.list_physical_devices("GPU"))
+def _strategy(batch: int) -> tf.distribute.Strategy:
+    devices = training_devices()
+    if len(devices) < 2:
+        return tf.distribute.get_strategy()
+    if batch % len(devices):
+        rule = f"batches are shared out to {len(devices)} devices in equal parts"
+        raise TrainingError(
+            message("batch", rule, batch, f"choose a multiple of {len(devices)}: --batch")
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def training_devices() -> list[str]:
+    """Names of the devices that a batch is shared out to: all GPUs that TensorFlow sees."""
+    return [device.name for device in tf.config.list_logical_devices("GPU")]
