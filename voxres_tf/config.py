@@ -219,7 +219,7 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "tiny": _HALF.updated(
             model={"width": 8},
             training={
-                **_FAST, "crop": (48, 48, 24), "batch": 2, "steps": 200, "steps_per_epoch": 20,
+                **_FAST, "crop": (48, 48, 24), "batch": 2, "steps": 600, "steps_per_epoch": 50,
             },
         ),
     }

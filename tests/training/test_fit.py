@@ -156,7 +156,7 @@ def test_what_resume_refuses(
         fit.train(subjects, run, config.updated(training={"seed": 4}))
     with pytest.raises(TrainingError, match="keeps its training subjects"):
         fit.train(subjects[:2], run, config)
-    with pytest.raises(TrainingError, match="not trained on"):
+    with pytest.raises(DataError, match="subject 1: ids are unique"):
         fit.train(subjects, tmp_path / "leak", config, val=subjects[:1])
 
 

@@ -62,7 +62,7 @@ def train(
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
         prepared = cached([*subjects, *val], config.preprocess, cache or run / "cache")
         learning, held_out = prepared[: len(subjects)], prepared[len(subjects) :]
-        check_same_data(folder, learning, held_out)
+        check_same_data(folder, learning)
         write_json(folder.config, config.model_dump(mode="json"))
         write_json(folder.summary, summary_of(learning, held_out, config))
         _fit(folder, config, learning, held_out)

@@ -90,31 +90,24 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
     return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
 
 
-def check_same_data(
-    folder: RunFolder, learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject]
-) -> None:
-    """Refuse validation subjects that are trained on, and a resumed run with other subjects.
+def check_same_data(folder: RunFolder, learning: Sequence[CachedSubject]) -> None:
+    """Refuse to resume a run with other training subjects than it began with.
 
     Raises:
-        TrainingError: naming them.
+        TrainingError: if their voxels or their order differ.
     """
-    both = {s.id for s in learning if s.key in {v.key for v in held_out}}
-    if both:
+    if not (folder.state.is_file() and folder.summary.is_file()):
+        return
+    before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
+    if before != [s.key for s in learning]:
         raise TrainingError(
-            message("validation", "subjects that are not trained on", both, "split them apart")
-        )
-    if folder.state.is_file() and folder.summary.is_file():
-        before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
-        now = [s.key for s in learning]
-        if before != now:
-            raise TrainingError(
-                message(
-                    folder.path,
-                    "a resumed run keeps its training subjects",
-                    "other files or another order",
-                    "start a new run",
-                )
+            message(
+                folder.path,
+                "a resumed run keeps its training subjects",
+                "other files or another order",
+                "start a new run",
             )
+        )
 
 
 def summary_of(
