@@ -1,0 +1,141 @@
+"""The scores of one row or team, checked, and what must be said before several are compared."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.evaluation.scores import FIGURES, Score, Summary, read_scores, summarise
+
+Key = tuple[str, str]
+"""A tissue and a figure."""
+
+TISSUES = ("GM", "WM", "CSF")
+"""In the order of the paper's tables."""
+
+KEYS: tuple[Key, ...] = tuple((tissue, figure) for tissue in TISSUES for figure in FIGURES)
+TITLES = MappingProxyType({"dice": "DC", "hd95_mm": "HD", "avd_percent": "AVD"})
+"""What the paper calls the figures."""
+
+SCALE = MappingProxyType({"dice": 100.0, "hd95_mm": 1.0, "avd_percent": 1.0})
+"""From the units of score files to those of the paper's tables: %, mm, %."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The scores of one row of a table, or of one team.
+
+    Attributes:
+        name: of the row or team.
+        scores: at most one per subject and tissue.
+    """
+
+    name: str
+    scores: tuple[Score, ...]
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Ids of the subjects, each once, in the order of the scores."""
+        return tuple(dict.fromkeys(score.subject for score in self.scores))
+
+    @cached_property
+    def summaries(self) -> Mapping[Key, Summary]:
+        """Mean, SD and median of every key of `KEYS`, in the units of score files."""
+        return {(s.class_name, s.figure): s for s in summarise(self.scores)}
+
+    def values(self, key: Key) -> dict[str, float]:
+        """Subject -> figure, where it is defined, in the units of score files."""
+        tissue, figure = key
+        found = {s.subject: getattr(s, figure) for s in self.scores if s.class_name == tissue}
+        return {subject: value for subject, value in found.items() if value is not None}
+
+
+def read_results(files: Iterable[tuple[str, Path]]) -> list[Results]:
+    """Read the score files of several rows or teams, in order; none give an empty list.
+
+    Args:
+        files: name and CSV file of `voxres evaluate` each.
+
+    Raises:
+        DataError: for a name that is used twice, a file that `scores.read_scores` refuses, or one
+            that holds no scores, unknown tissues, a subject's tissue twice, or impossible figures.
+    """
+    named = list(files)
+    require_once([name for name, _ in named])
+    return [Results(name, tuple(_checked(path, read_scores(path)))) for name, path in named]
+
+
+def require_once(names: Sequence[str]) -> None:
+    """Raise `DataError` if a name of a row or team is there twice: they must be told apart."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            rule = "each name stands for one set of scores"
+            then = "rename one, as in NAME=scores.csv"
+            raise DataError(message(repr(name), rule, f"{count} of that name", then))
+
+
+def _checked(path: Path, scores: list[Score]) -> list[Score]:
+    if not scores:
+        then = "run voxres evaluate on segmentations"
+        raise DataError(message(path, "at least one score", "none", then))
+    for line, score in enumerate(scores, start=2):
+        if score.class_name not in TISSUES:
+            rule = f"line {line} is about one of {', '.join(TISSUES)}"
+            raise DataError(message(path, rule, repr(score.class_name), "mend the line"))
+        defined = [f for name in FIGURES if (f := getattr(score, name)) is not None]
+        if not all(math.isfinite(f) and f >= 0 for f in defined) or (score.dice or 0.0) > 1:
+            rule = f"line {line} holds finite figures of 0 or more, Dice at most 1"
+            raise DataError(message(path, rule, ", ".join(map(str, defined)), "mend the line"))
+    for (subject, tissue), count in Counter((s.subject, s.class_name) for s in scores).items():
+        if count > 1:
+            received = f"{count} for {tissue} of {subject}"
+            then = "remove the others, or score the subjects under names of their own"
+            raise DataError(message(path, "one score per subject and tissue", received, then))
+    return scores
+
+
+def notes(results: Sequence[Results]) -> list[str]:
+    """What a reader must know before comparing: other subjects, and means over fewer of them.
+
+    Returns:
+        One line each, none if all results are of the same subjects and every figure is defined.
+    """
+    every = dict.fromkeys(subject for r in results for subject in r.subjects)
+    lines = []
+    for r in results:
+        lacking = [subject for subject in every if subject not in r.subjects]
+        if lacking:
+            lines.append(f"{r.name} was not scored on {_listed(lacking)}; others were.")
+    for r in results:
+        for tissue, figure in KEYS:
+            defined = r.values((tissue, figure))
+            undefined = [subject for subject in r.subjects if subject not in defined]
+            if undefined:
+                over = f"its mean is over {len(defined)} of {len(r.subjects)} subjects"
+                lines.append(
+                    f"{r.name}: {tissue} {TITLES[figure]} is undefined for {_listed(undefined)}; "
+                    + (f"{over}." if defined else "it has no mean.")
+                )
+    return lines
+
+
+def _listed(subjects: Sequence[str]) -> str:
+    more = f" and {len(subjects) - 5} more" if len(subjects) > 5 else ""
+    return f"subject{'s' * (len(subjects) != 1)} {', '.join(subjects[:5])}{more}"
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV table as text; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,55 @@
+"""The folder of `voxres tables`: Table 1, the differences between its rows, the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from voxres_tf.errors import DataError, OutputExistsError, message
+from voxres_tf.evaluation.comparisons import compare_all, differences_csv
+from voxres_tf.evaluation.results import Results
+from voxres_tf.evaluation.tables import table_csv, table_markdown
+from voxres_tf.files import atomic_path, refuse_existing, write_text
+from voxres_tf.report.distributions import distributions
+
+TABLE, DIFFERENCES, PAGE = "table1.csv", "differences.csv", "table1.md"
+PICTURE = "distributions.png"
+
+
+def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = False) -> list[Path]:
+    """Write `table1.csv`, `differences.csv`, `table1.md` and `distributions.png`.
+
+    A new folder appears when it is whole. With `overwrite` each of the four files takes the place
+    of its forerunner, and others in the folder are left alone.
+
+    Args:
+        out: the folder.
+        results: the rows of the table in their order, at least one.
+        overwrite: write into a folder that is there.
+
+    Returns:
+        The four files.
+
+    Raises:
+        DataError: for no results.
+        OutputExistsError: if `out` is there and not to be overwritten, or is a file.
+    """
+    if not results:
+        raise DataError(message(out, "a table has rows", "none", "name score files"))
+    refuse_existing(out, overwrite=overwrite)
+    if out.is_dir():
+        _write(out, results)
+    elif out.exists():
+        raise OutputExistsError(message(out, "tables go to a folder", "a file", "choose another"))
+    else:
+        with atomic_path(out) as temporary:
+            _write(temporary, results)
+    return [out / name for name in (TABLE, DIFFERENCES, PAGE, PICTURE)]
+
+
+def _write(folder: Path, results: Sequence[Results]) -> None:
+    differences = compare_all(results)
+    write_text(folder / TABLE, table_csv(results))
+    write_text(folder / DIFFERENCES, differences_csv(differences))
+    distributions(folder / PICTURE, results)
+    write_text(folder / PAGE, table_markdown(results, differences))
