@@ -13,12 +13,16 @@ from voxres_tf import __version__
 from voxres_tf.errors import VoxResError
 
 COMMANDS = {
+    "auto-context": "Train both stages of the paper, ready to predict as one model.",
     "check": "Report everything that is wrong with a data set.",
+    "cross-validate": "Train and score every fold, for one row or the paper's five.",
     "demo": "Show the whole tool at work on a brain that ships with it.",
     "evaluate": "Score segmentations: Dice, HD95 and AVD per tissue.",
     "export": "Turn a finished training into a SavedModel.",
     "phantom": "Make multi-modal subjects from a packaged anatomy.",
     "predict": "Segment whole volumes with an exported model.",
+    "rank": "Rank teams by their scores, as the challenge does.",
+    "tables": "Tables, differences and a picture from score files.",
     "train": "Train VoxResNet on a folder of subjects.",
 }
 FAILED, INTERRUPTED = 1, 130
@@ -38,7 +42,8 @@ class LazyGroup(click.Group):
         """Import one command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        module = import_module(f".{cmd_name.replace('-', '_')}", __package__)
+        command: click.Command = module.command
         return command
 
     def resolve_command(

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from voxres_tf.config import (
     MODALITIES,
-    PRESETS,
     STRIDE,
     ModelConfig,
     PreprocessConfig,
@@ -23,6 +22,7 @@ from voxres_tf.config import (
 )
 from voxres_tf.errors import ConfigError
 from voxres_tf.files import write_json
+from voxres_tf.presets import PRESETS
 
 SUBSETS = [s for n in range(1, 5) for s in combinations(MODALITIES, n)]
 
@@ -121,6 +121,20 @@ def test_an_unknown_modality_lists_the_known_ones() -> None:
 def test_channels_and_network_must_agree() -> None:
     with pytest.raises(ConfigError, match="in_channels is 10, but pre-processing gives 6"):
         parse(RunConfig, {"model": {"in_channels": 10}}, "here")
+
+
+def test_thin_kernels_are_voxresnet_s() -> None:
+    with pytest.raises(
+        ConfigError, match=r"model: .*thin_kernels are VoxResNet's; unet3d has none"
+    ):
+        PRESETS["thin"].updated(model={"architecture": "unet3d"})
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_and_configs_of_earlier_versions_are_voxresnet_s(name: str) -> None:
+    values = PRESETS[name].model_dump(mode="json")
+    assert values["model"].pop("architecture") == "voxresnet"
+    assert parse(RunConfig, values, "here") == PRESETS[name]
 
 
 def test_long_values_are_cut_in_errors() -> None:

@@ -42,10 +42,11 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"format_version": 2}, r"contracts of format 1\. Received: format 2"),
         ({"channels": ["flair", "t1", "t1:filtered", "flair:filtered"]}, "channels .*'t1', 'fl"),
-        ({"model": {"in_channels": 6}}, r"4 channels\. Received: 6"),
+        ({"model": {"in_channels": 6}}, r"4 channels and context\. Received: 6"),
         ({"stride": 16}, "stride 8"),
         ({"classes": ["background", "brain"]}, "a name per class"),
-        ({"context_channels": 4}, "without context"),
+        ({"first_stage": [{"in_channels": 4}]}, "4 context channels. Received: 0"),
+        ({"model": {"in_channels": 8, "context_channels": 4}}, "0 context channels. Received: 4"),
         ({"optional_modalities": ["flair"]}, "optional modalities"),
         ({"surprise": 1}, "surprise: Extra inputs"),
         ({"patch": [64, 64, 50]}, r"patch\.2: .*multiple of 8"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,8 +14,9 @@ MODALITIES = ("t1", "t1-ir", "flair", "t2")
 """The names of modalities everywhere: on the command line, in manifests, in contracts."""
 
 STRIDE = 8
-"""Three convolutions of stride 2: spatial sizes are multiples of 8."""
+"""Both networks halve the resolution three times: spatial sizes are multiples of 8."""
 
+Architecture = Literal["voxresnet", "unet3d"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Positive = Annotated[int, Field(gt=0)]
 Multiple = Annotated[int, Field(gt=0, multiple_of=STRIDE)]
@@ -63,19 +63,32 @@ class PreprocessConfig(Config):
 
 
 class ModelConfig(Config):
-    """The network of `model.voxresnet.build_voxresnet`.
+    """The network of `model.network.build_network`.
 
     Attributes:
-        in_channels: m of the paper; 6 = three modalities and their filtered versions.
+        architecture: VoxResNet, or the 3D U-Net of Cicek et al. 2016 as a baseline.
+        in_channels: m of the paper; 6 = three modalities and their filtered versions, 10 = these
+            and the probability maps of a first stage.
+        context_channels: how many of them are such maps, the last ones; 0 but for a second stage.
         classes: K, background included.
-        width: channels of the first two convolutions; all others have twice as many.
-        thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module.
+        width: channels of the first convolution. In VoxResNet the second has as many, all others
+            twice as many; in the U-Net they grow to 16 times as many.
+        thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module;
+            VoxResNet only.
     """
 
+    architecture: Architecture = "voxresnet"
     in_channels: Positive = 6
+    context_channels: Annotated[int, Field(ge=0)] = 0
     classes: Annotated[int, Field(ge=2)] = 4
     width: Positive = 32
     thin_kernels: bool = False
+
+    @model_validator(mode="after")
+    def _kernels_of_voxresnet(self) -> Self:
+        if self.thin_kernels and self.architecture != "voxresnet":
+            raise ValueError(f"thin_kernels are VoxResNet's; {self.architecture} has none")
+        return self
 
 
 class TrainingConfig(Config):
@@ -90,7 +103,8 @@ class TrainingConfig(Config):
         decay_power: the rate falls as (1 - step / steps) ** decay_power.
         clip_norm: limit of the gradient's global norm; 0 switches it off.
         l2: lambda of eq. (3), times the sum of the squared kernels.
-        aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs.
+        aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs,
+            for networks that have them.
         foreground_share: share of crops whose centre is a voxel of a tissue class.
         flip: mirror crops left-right, every second one on average.
         jitter: SD of the per-channel gain and offset; 0 switches it off.
@@ -136,15 +150,16 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _channels_agree(self) -> Self:
-        if self.model.in_channels != len(self.preprocess.channels):
+        given, context = len(self.preprocess.channels), self.model.context_channels
+        if self.model.in_channels != given + context:
             raise ValueError(
-                f"model.in_channels is {self.model.in_channels}, but pre-processing gives "
-                f"{len(self.preprocess.channels)} channels: {', '.join(self.preprocess.channels)}"
+                f"model.in_channels is {self.model.in_channels}, but pre-processing gives {given} "
+                f"channels ({', '.join(self.preprocess.channels)}) and a first stage {context}"
             )
         return self
 
     def updated(self, **sections: Mapping[str, Any]) -> RunConfig:
-        """A copy with fields of its sections replaced; `in_channels` follows the modalities.
+        """A copy with fields of its sections replaced; `in_channels` follows from the others.
 
         >>> RunConfig().updated(preprocess={"filtered": False}).model.in_channels
         3
@@ -153,9 +168,23 @@ class RunConfig(Config):
         for section, fields in sections.items():
             values[section] |= fields
         channels = parse(PreprocessConfig, values["preprocess"], "preprocess").channels
-        values["model"]["in_channels"] = len(channels)
+        values["model"]["in_channels"] = len(channels) + values["model"]["context_channels"]
         return parse(RunConfig, values, "configuration")
 
+
+class CascadeConfig(Config):
+    """`cascade.json`: the run folders of two stages, relative to the file's folder.
+
+    Attributes:
+        first: networks whose probability maps are averaged.
+        second: the network that sees the channels and these maps.
+    """
+
+    first: Annotated[tuple[str, ...], Field(min_length=1)]
+    second: str
+
+
+CASCADE_FILE = "cascade.json"
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
@@ -200,27 +229,3 @@ def load(kind: type[ConfigT], path: Path) -> ConfigT:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-_HALF = RunConfig(model=ModelConfig(width=16))
-_FAST = {"optimizer": "adam", "learning_rate": 2e-3, "l2": 1e-5, "clip_norm": 1.0}
-
-PRESETS: Mapping[str, RunConfig] = MappingProxyType(
-    {
-        "full": RunConfig(),
-        "half": _HALF,
-        "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
-        # For two cores and an evening: see README, "Figures".
-        "cpu": _HALF.updated(
-            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 3600,
-                      "foreground_share": 0.8, "jitter": 0.1}
-        ),
-        # For `voxres demo` and tests: minutes, not hours.
-        "tiny": _HALF.updated(
-            model={"width": 8},
-            training={
-                **_FAST, "crop": (48, 48, 24), "batch": 2, "steps": 600, "steps_per_epoch": 50,
-            },
-        ),
-    }
-)  # fmt: skip

@@ -13,6 +13,12 @@ from voxres_tf.labels import CLASS_NAMES
 FORMAT_VERSION = 1
 CONTRACT_FILE = Path("assets.extra") / "voxres.json"
 
+ANSWER = "serving_default"
+"""Signature: channels of a tile -> probabilities, by all stages."""
+
+FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
+"""Signatures of two-stage models, so that the second can see maps of the whole volume."""
+
 
 class Contract(Config):
     """`assets.extra/voxres.json` of a SavedModel.
@@ -21,12 +27,13 @@ class Contract(Config):
         format_version: of this file; a reader refuses what it does not know.
         name, version: of the model, as in its path `<name>/<version>/`.
         preprocess: how channels are made; `channels` repeats their names in order.
-        model: the network's shape.
+        model: the network's shape; of two stages the second's.
         classes: names of the outputs; class 0 is background.
         stride: spatial sizes of a tile are multiples of it.
         patch: the tile that the network was trained on.
         optional_modalities: those that may be missing.
-        context_channels: probability maps of a first stage that it expects, 0 for none.
+        first_stage: shapes of the networks whose mean probabilities the second stage takes as
+            further channels; none for a model of one stage.
         training: summary of the training data and its length.
         versions: of the libraries that exported it.
         weights_sha256: of all weights in the order of the network.
@@ -42,7 +49,7 @@ class Contract(Config):
     stride: int = STRIDE
     patch: Shape
     optional_modalities: tuple[str, ...] = ()
-    context_channels: int = Field(0, ge=0)
+    first_stage: tuple[ModelConfig, ...] = ()
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str
@@ -72,12 +79,16 @@ def read_contract(saved_model: Path) -> Contract:
 def _fault(contract: Contract) -> tuple[str, str] | None:
     if contract.format_version != FORMAT_VERSION:
         return f"contracts of format {FORMAT_VERSION}", f"format {contract.format_version}"
-    if contract.context_channels or contract.optional_modalities:
-        return "models without context or optional modalities", "a model with them"
+    if contract.optional_modalities:
+        return "models without optional modalities", "a model with them"
     if contract.channels != contract.preprocess.channels:
         return f"channels {contract.preprocess.channels}", f"{contract.channels}"
-    if contract.model.in_channels != len(contract.channels):
-        return f"{len(contract.channels)} channels", f"{contract.model.in_channels}"
+    context = len(contract.classes) if contract.first_stage else 0
+    if contract.model.context_channels != context:
+        return f"{context} context channels", f"{contract.model.context_channels}"
+    for model in (*contract.first_stage, contract.model):
+        if model.in_channels != len(contract.channels) + model.context_channels:
+            return f"{len(contract.channels)} channels and context", f"{model.in_channels}"
     if contract.stride != STRIDE or len(contract.classes) != contract.model.classes:
         return f"stride {STRIDE} and a name per class", f"{contract.stride}, {contract.classes}"
     return None

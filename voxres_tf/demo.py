@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxres_tf.config import PRESETS
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.evaluation.evaluate import Evaluation, evaluate
@@ -16,6 +15,7 @@ from voxres_tf.files import refuse_existing
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.labels import scheme
 from voxres_tf.phantom.generate import write_phantom
+from voxres_tf.presets import PRESETS
 from voxres_tf.report.curves import training_curves
 from voxres_tf.report.figure import segmentation_figure
 from voxres_tf.training.fit import train

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
-from voxres_tf.config import PRESETS, RunConfig
+from voxres_tf.config import RunConfig
+from voxres_tf.presets import PRESETS
 from voxres_tf.training import fit
 from voxres_tf.volume import Grid, write_volume
 
@@ -74,6 +75,28 @@ def test_options_go_before_the_preset(
     assert calls[0]["resume"] == "never"
 
 
+def test_the_network_and_its_width(data: Path, tmp_path: Path, calls: list[dict[str, Any]]) -> None:
+    options = "--preset half --model unet3d --width 12"
+    code, output = invoke(data, "-o", tmp_path / "run", *options.split())
+    assert code == 0, output
+    assert calls[0]["config"] == PRESETS["half"].updated(
+        preprocess={"modalities": ("t1", "flair")}, model={"architecture": "unet3d", "width": 12}
+    )
+
+
+def test_auxiliary_options_of_a_config_without_auxiliary_outputs(
+    data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "config.json"
+    config = PRESETS["tiny"].updated(model={"architecture": "unet3d"})
+    file.write_text(json.dumps(config.model_dump(mode="json")))
+    options = ["--config", file, "--aux-schedule", "linear"]
+    assert invoke(data, "-o", tmp_path / "run", *options)[0] == 2
+    code, output = invoke(data, "-o", tmp_path / "run", *options, "--model", "voxresnet")
+    assert code == 0, output
+    assert calls[0]["config"].training.aux_schedule == "linear"
+
+
 def test_a_config_file_stands_in_for_the_preset(
     data: Path, tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:
@@ -91,6 +114,10 @@ def test_a_config_file_stands_in_for_the_preset(
         ("--val 1 --val-count 1", 2, "exclude each other"),
         ("--steps 1 --epochs 1", 2, "exclude each other"),
         ("--config a.json --preset half", 2, "exclude each other"),
+        ("--model unet3d --aux-schedule linear", 2, "--model voxresnet"),
+        ("--model unet3d --preset thin", 1, "unet3d has none"),
+        ("--model unet", 2, "unet3d"),
+        ("--width 0", 2, "--width"),
         ("--crop 60", 2, "multiple of 8"),
         ("--modalities t3", 2, "t3"),
         ("--val 7", 1, "subjects of this data set are 1, 2, 3"),

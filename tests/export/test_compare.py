@@ -14,18 +14,23 @@ def probabilities(image):
     return np.full((*image.shape[:4], 4), 0.25, np.float32)
 
 
+ANSWERS = {"first": (6, probabilities), "second": (10, probabilities)}
+
+
 def test_every_case_goes_to_the_fresh_process(monkeypatch, tmp_path):
     seen = []
 
     def run(folder, cases):
         with np.load(cases) as arrays:
-            seen.extend(arrays[f"image{n}"].shape for n in range(len(CASES)))
+            names = arrays["signatures"].tolist()
+            seen.extend(arrays[f"image{n}"].shape for n in range(len(names)))
+            assert names == ["first"] * len(CASES) + ["second"] * len(CASES)
             assert arrays["expected1"].shape == (*CASES[1], 4)
         return 3e-6
 
     monkeypatch.setattr(compare, "_run", run)
-    report = compare_in_fresh_process(tmp_path, probabilities, 6)
-    assert seen == [(*case, 6) for case in CASES]
+    report = compare_in_fresh_process(tmp_path, ANSWERS)
+    assert seen == [(*case, channels) for channels in (6, 10) for case in CASES]
     assert report["max_abs_difference"] == 3e-6
 
 
@@ -33,7 +38,7 @@ def test_every_case_goes_to_the_fresh_process(monkeypatch, tmp_path):
 def test_a_difference_is_an_error(monkeypatch, tmp_path, difference):
     monkeypatch.setattr(compare, "_run", lambda *_: difference)
     with pytest.raises(ModelError, match=f"a difference of {difference:g}"):
-        compare_in_fresh_process(tmp_path, probabilities, 6)
+        compare_in_fresh_process(tmp_path, ANSWERS)
 
 
 def test_nothing_is_left_of_an_export_that_differs(monkeypatch, tiny_run, tmp_path):
@@ -50,4 +55,4 @@ def test_a_process_that_fails_is_an_error(monkeypatch, tmp_path):
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     with pytest.raises(ModelError, match=r"fresh process. Received: exit code 1: last words"):
-        compare_in_fresh_process(tmp_path, probabilities, 6)
+        compare_in_fresh_process(tmp_path, ANSWERS)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from math import prod
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +16,8 @@ from voxres_tf.contract import read_contract
 from voxres_tf.errors import ConfigError, ModelError, OutputExistsError
 from voxres_tf.export import saved_model
 from voxres_tf.export.compare import CASES, TOLERANCE
-from voxres_tf.export.saved_model import VERIFICATION_FILE, export_run, weights_hash
+from voxres_tf.export.saved_model import VERIFICATION_FILE, export_once, export_run
+from voxres_tf.export.stages import Stage, Stages, load_stages
 from voxres_tf.export.verify import largest_difference
 from voxres_tf.model.voxresnet import build_voxresnet
 
@@ -26,6 +28,10 @@ def live(tiny_run):
     model = build_voxresnet(config.model)
     model.load_weights(str(tiny_run / "last.weights.h5"))
     return model
+
+
+def weights_hash(model):
+    return Stages((), Stage(Path(), RunConfig(), model)).weights_hash()
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def test_contract_tells_what_prediction_needs(tiny_model, tiny_run, live):
 def test_comparison_is_kept_beside_the_contract(tiny_model):
     report = json.loads((tiny_model / VERIFICATION_FILE).read_text())
     assert report["max_abs_difference"] < TOLERANCE
-    assert report["cases"] == [[*case, 2] for case in CASES]
+    assert report["cases"] == [["serving_default", *case, 2] for case in CASES]
     batches, sizes = {case[0] for case in CASES}, {case[1:] for case in CASES}
     assert len(batches) > 1
     assert len(sizes) > 1
@@ -117,12 +123,24 @@ def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
 
 
 @pytest.mark.usefixtures("no_fresh_process")
+def test_weights_that_are_exported_already_are_not_exported_again(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    assert export_once(run, tmp_path / "m") == tmp_path / "m" / "1"
+    assert export_once(run, tmp_path / "m") == tmp_path / "m" / "1"
+    build_voxresnet(load(RunConfig, run / "config.json").model).save_weights(
+        str(run / "last.weights.h5")
+    )
+    assert export_once(run, tmp_path / "m") == tmp_path / "m" / "2"
+
+
+@pytest.mark.usefixtures("no_fresh_process")
 def test_best_weights_come_first(tiny_run, tmp_path, live):
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
     best = build_voxresnet(load(RunConfig, run / "config.json").model)
     best.save_weights(str(run / "best.weights.h5"))
-    assert saved_model._weights_file(run, "last") == run / "last.weights.h5"
+    assert load_stages(run, "last").weights_hash() == weights_hash(live)
     contract = read_contract(export_run(run, tmp_path / "m"))
     assert contract.weights_sha256 == weights_hash(best) != weights_hash(live)
 
@@ -158,7 +176,8 @@ def test_largest_difference_sees_values_shapes_and_nan(tiny_model, live, tmp_pat
     expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).copy()
 
     def difference(values):
-        np.savez(tmp_path / "cases.npz", image0=image, expected0=values)
+        names = np.array(["serving_default"])
+        np.savez(tmp_path / "cases.npz", signatures=names, image0=image, expected0=values)
         return largest_difference(tiny_model, tmp_path / "cases.npz")
 
     assert difference(expected) < TOLERANCE

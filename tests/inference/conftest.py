@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.config import RunConfig
-from voxres_tf.contract import CONTRACT_FILE, Contract
+from voxres_tf.contract import ANSWER, CONTRACT_FILE, Contract
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import write_json
 from voxres_tf.inference.predict import Predictor
@@ -40,11 +40,22 @@ def formula(tiles):
     return np.eye(4, dtype=np.float32)[codes]
 
 
+class OneStage:
+    """Stands in for `SavedModelEngine`: a formula for the only signature of one stage."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def run(self, signature, tiles):
+        assert signature == ANSWER
+        return self._function(tiles)
+
+
 @pytest.fixture
 def make_predictor(contract_folder):
     def make(engine=formula, **options):
         predictor = Predictor(contract_folder, **options)
-        predictor.__dict__["engine"] = engine
+        predictor.__dict__["engine"] = OneStage(engine)
         return predictor
 
     return make

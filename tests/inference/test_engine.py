@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from voxres_tf.contract import read_contract
+from voxres_tf.contract import ANSWER, read_contract
 from voxres_tf.errors import ConfigError, ModelError
 from voxres_tf.inference.engine import SavedModelEngine, resolve_device
 
@@ -57,7 +57,7 @@ def engine(tiny_model):
 @pytest.mark.parametrize("shape", [(1, 16, 16, 8), (3, 8, 24, 16)])
 def test_answers_are_probabilities(engine, shape):
     tiles = np.random.default_rng(0).standard_normal((*shape, 2), np.float32)
-    answers = engine(tiles)
+    answers = engine.run(ANSWER, tiles)
     assert answers.shape == (*shape, 4)
     assert answers.dtype == np.float32
     np.testing.assert_allclose(answers.sum(-1), 1, atol=1e-5)
@@ -69,7 +69,7 @@ def test_answers_are_probabilities(engine, shape):
 )
 def test_tiles_that_it_cannot_take(engine, shape, reason):
     with pytest.raises(ModelError, match=reason):
-        engine(np.zeros(shape, np.float32))
+        engine.run(ANSWER, np.zeros(shape, np.float32))
 
 
 def test_contract_of_another_model(tiny_model):

@@ -67,6 +67,33 @@ def test_a_run_folder_holds_the_whole_training(
     assert not list(run.rglob(".partial*"))
 
 
+def test_a_unet_has_no_auxiliary_columns_and_resumes_within_an_epoch(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = config.updated(
+        model={"architecture": "unet3d"},
+        training={"checkpoint_minutes": 1e-9, "precision": "mixed_float16"},
+    )
+    whole = fit.train(subjects[:2], tmp_path / "whole", config, val=subjects[2:])
+    for row in rows(whole):
+        assert [row[f"aux{n}_loss"] for n in range(1, 5)] == [None] * 4
+        assert row["aux_weight"] is None
+        # The objective is the loss of the one output and the L2 term.
+        assert 0 < row["loss"] - row["main_loss"] < 1
+    with monkeypatch.context() as patch:
+        kill_at(3, patch)
+        with pytest.raises(KilledError):
+            fit.train(subjects[:2], tmp_path / "killed", config, val=subjects[2:])
+    resumed = fit.train(subjects[:2], tmp_path / "killed", config, val=subjects[2:])
+    expected, found = weights(whole), weights(resumed)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert rows(resumed) == rows(whole)
+
+
 def test_it_learns(subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path) -> None:
     longer = config.updated(
         model={"width": 4},
@@ -154,6 +181,8 @@ def test_what_resume_refuses(
         fit.train(subjects, run, config, resume="never")
     with pytest.raises(TrainingError, match=r"training\.seed 3 -> 4"):
         fit.train(subjects, run, config.updated(training={"seed": 4}))
+    with pytest.raises(TrainingError, match=r"model\.architecture voxresnet -> unet3d"):
+        fit.train(subjects, run, config.updated(model={"architecture": "unet3d"}))
     with pytest.raises(TrainingError, match="keeps its training subjects"):
         fit.train(subjects[:2], run, config)
     with pytest.raises(DataError, match="subject 1: ids are unique"):

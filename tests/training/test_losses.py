@@ -10,6 +10,7 @@ from voxres_tf.config import TrainingConfig
 from voxres_tf.training.losses import (
     VoxelCrossEntropy,
     build_losses,
+    build_metrics,
     build_optimizer,
     l2_in_loss,
     voxel_cross_entropy,
@@ -55,9 +56,18 @@ def test_config_round_trip() -> None:
 
 
 def test_main_weighs_one_and_the_others_their_start() -> None:
-    losses = build_losses(TrainingConfig(aux_start=0.7))
+    losses = build_losses(TrainingConfig(aux_start=0.7), ("main", "aux1"))
     weights = {name: float(loss.weight) for name, loss in losses.items()}
-    assert weights == pytest.approx({"main": 1, "aux1": 0.7, "aux2": 0.7, "aux3": 0.7, "aux4": 0.7})
+    assert weights == pytest.approx({"main": 1, "aux1": 0.7})
+
+
+def test_a_single_output_logs_the_mean_of_its_steps() -> None:
+    assert build_metrics(build_losses(TrainingConfig(), ("main", "aux1"))) == []
+    (metric,) = build_metrics(build_losses(TrainingConfig(), ("main",)))
+    assert metric.name == "main_loss"
+    metric.update_state(CLASSES, LOGITS, np.array([[[[1.0, 0.0]]]], np.float32))
+    metric.update_state(CLASSES, LOGITS, np.array([[[[0.0, 1.0]]]], np.float32))
+    assert float(metric.result()) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
 
 
 def test_auxiliary_weights_by_hand() -> None:

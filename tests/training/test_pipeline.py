@@ -8,24 +8,25 @@ import numpy as np
 
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.model.voxresnet import OUTPUTS
 from voxres_tf.preprocess.cache import cached
 from voxres_tf.training.crops import draw_crop
 from voxres_tf.training.pipeline import crop_dataset
+
+ALL = ("main", "aux1")
 
 
 def test_batches_are_the_numbered_crops(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:
     prepared = cached(subjects, config.preprocess, tmp_path / "cache")
-    batches = list(crop_dataset(prepared, config.training, 2, 5).as_numpy_iterator())
+    batches = list(crop_dataset(prepared, config.training, ALL, 2, 5).as_numpy_iterator())
     assert len(batches) == 3
     image, classes, weights = batches[0]
-    assert set(classes) == set(weights) == set(OUTPUTS)
+    assert set(classes) == set(weights) == set(ALL)
     for place, number in enumerate((4, 5)):  # step 2 holds crops 4 and 5
         expected = draw_crop(prepared, config.training, number)
         np.testing.assert_array_equal(image[place], expected[0])
-        np.testing.assert_array_equal(classes["aux3"][place], expected[1])
+        np.testing.assert_array_equal(classes["aux1"][place], expected[1])
         np.testing.assert_array_equal(weights["main"][place], expected[2])
 
 
@@ -33,14 +34,14 @@ def test_a_later_start_yields_the_later_batches(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:
     prepared = cached(subjects, config.preprocess, tmp_path / "cache")
-    whole = list(crop_dataset(prepared, config.training, 0, 6).as_numpy_iterator())
-    rest = list(crop_dataset(prepared, config.training, 4, 6).as_numpy_iterator())
+    whole = list(crop_dataset(prepared, config.training, ALL, 0, 6).as_numpy_iterator())
+    rest = list(crop_dataset(prepared, config.training, ALL, 4, 6).as_numpy_iterator())
     for one, other in zip(whole[4:], rest, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
 
 
 def test_shapes_are_static(subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path) -> None:
     prepared = cached(subjects, config.preprocess, tmp_path / "cache")
-    image, classes, _ = crop_dataset(prepared, config.training, 0, 1).element_spec
+    image, classes, _ = crop_dataset(prepared, config.training, ALL, 0, 1).element_spec
     assert image.shape == (2, 16, 16, 16, 2)
     assert classes["main"].shape == (2, 16, 16, 16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, message
@@ -68,9 +68,9 @@ def split_by_count(subjects: Sequence[SubjectFiles], count: int, seed: int) -> S
     """
     if count < 0:
         raise ConfigError(message("held-out subjects", "a count from 0", count, "mend the count"))
-    ids = sorted((files.id for files in subjects), key=lambda id_: _rank(id_, seed))
-    return split_by_ids(subjects, ids[:count])
+    return split_by_ids(subjects, shuffled([files.id for files in subjects], seed)[:count])
 
 
-def _rank(id_: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest()
+def shuffled(ids: Iterable[str], seed: int) -> list[str]:
+    """The ids in an order that depends on nothing but themselves and the seed."""
+    return sorted(ids, key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest())

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,14 @@ CASES = ((1, 16, 16, 16), (2, 16, 16, 16), (1, 32, 24, 16))
 
 
 def compare_in_fresh_process(
-    folder: Path, live: Callable[[Any], Any], channels: int
+    folder: Path, answers: Mapping[str, tuple[int, Callable[[Any], Any]]]
 ) -> dict[str, Any]:
     """Reload a SavedModel in a fresh Python process and compare its probabilities.
 
     Args:
         folder: of the SavedModel.
-        live: the network's probabilities of an image [B, X, Y, Z, C].
-        channels: C.
+        answers: signature -> number of its channels C, and the live networks' probabilities of an
+            image [B, X, Y, Z, C].
 
     Returns:
         `max_abs_difference` over all cases, `tolerance` and `cases`, ready for JSON.
@@ -39,9 +39,11 @@ def compare_in_fresh_process(
         ModelError: if the model cannot be reloaded, or differs by `TOLERANCE` or more.
     """
     random = np.random.default_rng(0)
-    images = [random.standard_normal((*case, channels), np.float32) for case in CASES]
-    arrays = {f"image{n}": image for n, image in enumerate(images)}
-    arrays |= {f"expected{n}": np.asarray(live(image)) for n, image in enumerate(images)}
+    cases = [(name, (*case, channels)) for name, (channels, _) in answers.items() for case in CASES]
+    images = [random.standard_normal(shape, np.float32) for _, shape in cases]
+    arrays = {"signatures": np.array([name for name, _ in cases])}
+    for n, ((name, _), image) in enumerate(zip(cases, images, strict=True)):
+        arrays |= {f"image{n}": image, f"expected{n}": np.asarray(answers[name][1](image))}
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "cases.npz"
         np.savez(path, allow_pickle=False, **arrays)
@@ -59,7 +61,7 @@ def compare_in_fresh_process(
     return {
         "max_abs_difference": difference,
         "tolerance": TOLERANCE,
-        "cases": [[*case, channels] for case in CASES],
+        "cases": [[name, *shape] for name, shape in cases],
     }
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import warnings
-from collections.abc import Callable
 from importlib.metadata import version as library_version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from voxres_tf import __version__
-from voxres_tf.config import STRIDE, RunConfig, load
-from voxres_tf.contract import CONTRACT_FILE, Contract
-from voxres_tf.errors import ModelError, OutputExistsError, message
+from voxres_tf.config import STRIDE
+from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
+from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
+from voxres_tf.export.stages import Answer, Stages, Weights, load_stages
 from voxres_tf.files import atomic_path, write_json
-from voxres_tf.model.voxresnet import build_voxresnet
-
-Weights = Literal["best", "last"]
 
 VERIFICATION_FILE = Path("assets.extra") / "verification.json"
 """Beside the contract: how far the reloaded model was from the live one, and on which inputs."""
@@ -39,11 +32,13 @@ def export_run(
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
 
     Its signature `serving_default` takes `image`, float32 [B, X, Y, Z, C] with X, Y, Z multiples
-    of 8, and gives `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the fused output. The
-    folder appears only after a fresh process has loaded it and agreed with the live network.
+    of 8, and gives `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the fused output. A
+    model of two stages has `first_stage` and `second_stage` besides, which `voxres predict` asks
+    one after the other, so that the second sees maps of the whole volume. The folder appears only
+    after a fresh process has loaded it and agreed with the live network.
 
     Args:
-        run: folder of a training.
+        run: folder of a training, or of an auto-context training.
         output: folder of the model's versions, usually `saved_models/<name>`.
         weights: "best" by validation or "last"; best where there are any by default.
         name: of the model in its contract; the output folder's by default.
@@ -57,34 +52,43 @@ def export_run(
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
-    config = load(RunConfig, run / "config.json")
-    source = _weights_file(run, weights)
     number = _next_version(output) if version is None else version
     target = output / str(number)
     if target.exists():
         raise OutputExistsError(
             message(target, "exported versions are not replaced", "one", "choose another version")
         )
-    # A run may have been trained in mixed precision; what serves is always float32. On the CPU,
-    # because there the live and the reloaded network agree to the last few bits.
+    # On the CPU, because there the live and the reloaded network agree to the last few bits.
     with tf.device("/CPU:0"):
-        model = build_voxresnet(config.model)
-        _load_weights(model, source)
-        contract = _contract(run, config, model, name or output.resolve().name, number)
-        predict = serving_function(model, config.model.in_channels)
+        stages = load_stages(run, weights)
+        contract = _contract(stages, name or output.resolve().name, number)
         with atomic_path(target) as folder:
-            _save(folder, model, predict)
+            _save(folder, stages)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
-            report = compare_in_fresh_process(folder, _live(model), config.model.in_channels)
+            report = compare_in_fresh_process(folder, stages.answers())
             write_json(folder / VERIFICATION_FILE, report)
     return target
 
 
-def serving_function(model: keras.Model, channels: int) -> Any:
-    """The traced function of the signature: guards, network in inference mode, softmax.
+def export_once(run: Path, output: Path) -> Path:
+    """As `export_run`, but a version that holds these weights already is taken as it is.
+
+    Returns:
+        The folder of the newest version.
+    """
+    newest = output / str(_next_version(output) - 1)
+    if newest.is_dir():
+        stored = read_contract(newest).weights_sha256
+        if stored == load_stages(run).weights_hash():
+            return newest
+    return export_run(run, output)
+
+
+def serving_function(answer: Answer, channels: int) -> Any:
+    """The traced function of a signature: guards, then what it answers.
 
     Args:
-        model: see `build_voxresnet`.
+        answer: see `stages.Stages.answers`.
         channels: C.
 
     Returns:
@@ -102,53 +106,20 @@ def serving_function(model: keras.Model, channels: int) -> Any:
         )
         with tf.control_dependencies([guard]):
             image = tf.raw_ops.EnsureShape(input=image, shape=shape)
-        logits = model(image, training=False)["main"]
-        return {"probabilities": tf.nn.softmax(logits, name="probabilities")}
+        return {"probabilities": tf.identity(answer(image), name="probabilities")}
 
     return tf.function(predict, input_signature=[tf.TensorSpec(shape, tf.float32, "image")])
 
 
-def _save(folder: Path, model: keras.Model, predict: Any) -> None:
+def _save(folder: Path, stages: Stages) -> None:
     module = tf.Module()
-    # Variables only, not the Keras model: saving its layers too would store every weight twice.
-    module.weights = [variable.value for variable in model.variables]
-    module.predict = predict
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": predict})
-
-
-def _live(model: keras.Model) -> Callable[[Any], Any]:
-    return lambda image: tf.nn.softmax(model(image, training=False)["main"]).numpy()
-
-
-def _weights_file(run: Path, weights: Weights | None) -> Path:
-    there = [name for name in ("best", "last") if (run / f"{name}.weights.h5").is_file()]
-    if not there or (weights is not None and weights not in there):
-        raise ModelError(
-            message(
-                run,
-                f"a run with {f'its {weights} weights' if weights else 'weights'}",
-                f"{' and '.join(there) or 'no'} weights",
-                f"export the {there[0]} ones" if there else "train it first",
-            )
-        )
-    return run / f"{weights or there[0]}.weights.h5"
-
-
-def _load_weights(model: keras.Model, path: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns when it leaves a layer with the random weights it began with.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(str(path))
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise ModelError(
-            message(
-                path,
-                "weights of the network in config.json",
-                " ".join(str(error).split())[:200],
-                "export a run folder as training left it",
-            )
-        ) from error
+    # Variables only, not the Keras models: saving their layers too would store weights twice.
+    module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
+    signatures = {
+        name: serving_function(answer, channels)
+        for name, (channels, answer) in stages.answers().items()
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def _next_version(output: Path) -> int:
@@ -158,30 +129,21 @@ def _next_version(output: Path) -> int:
     return 1 + max((int(n) for n in names if n.isascii() and n.isdigit()), default=0)
 
 
-def _contract(
-    run: Path, config: RunConfig, model: keras.Model, name: str, version: int
-) -> Contract:
-    summary = run / "summary.json"
+def _contract(stages: Stages, name: str, version: int) -> Contract:
+    last = stages.last
+    summary = last.run / "summary.json"
     return Contract(
         name=name,
         version=version,
-        preprocess=config.preprocess,
-        channels=config.preprocess.channels,
-        model=config.model,
-        patch=config.training.crop,
-        context_channels=0,
+        preprocess=last.config.preprocess,
+        channels=last.config.preprocess.channels,
+        model=last.config.model,
+        first_stage=tuple(stage.config.model for stage in stages.first),
+        patch=last.config.training.crop,
         training=json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {},
         versions={
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},
         },
-        weights_sha256=weights_hash(model),
+        weights_sha256=stages.weights_hash(),
     )
-
-
-def weights_hash(model: keras.Model) -> str:
-    """SHA-256 over all weights, as little-endian float32 in the network's order, in hexadecimal."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        digest.update(np.ascontiguousarray(variable.numpy(), "<f4").tobytes())
-    return digest.hexdigest()

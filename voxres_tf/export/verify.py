@@ -18,23 +18,21 @@ def largest_difference(folder: Path, cases: Path) -> float:
 
     Args:
         folder: of the SavedModel.
-        cases: `.npz` with image0, expected0, image1, ...; at least one pair.
+        cases: `.npz` with the names of the `signatures` to ask, and for the first image0 and
+            expected0, for the second image1, ...; at least one.
 
     Returns:
         The difference; NaN if the model answers NaN, infinity if it answers another shape.
     """
     loaded = tf.saved_model.load(str(folder))
-    function = loaded.signatures["serving_default"]
-    with np.load(cases, allow_pickle=False) as arrays:
-        pairs = [
-            (arrays[f"image{number}"], arrays[f"expected{number}"])
-            for number in range(len(arrays.files) // 2)
-        ]
     found = []
-    for image, expected in pairs:
-        answer = function(image=tf.constant(image))["probabilities"].numpy()
-        same = answer.shape == expected.shape
-        found.append(float(np.abs(answer - expected).max()) if same else float("inf"))
+    with np.load(cases, allow_pickle=False) as arrays:
+        for number, name in enumerate(arrays["signatures"].tolist()):
+            function = loaded.signatures[name]
+            answer = function(image=tf.constant(arrays[f"image{number}"]))["probabilities"].numpy()
+            expected = arrays[f"expected{number}"]
+            same = answer.shape == expected.shape
+            found.append(float(np.abs(answer - expected).max()) if same else float("inf"))
     return float(np.max(found))
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxres_tf.contract import Contract
+from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
 from voxres_tf.errors import ConfigError, ModelError, message
 from voxres_tf.runtime import import_tensorflow
 
 tf = import_tensorflow()
-SIGNATURE = "serving_default"
 
 
 def resolve_device(device: str) -> str:
@@ -41,7 +41,7 @@ def resolve_device(device: str) -> str:
 
 
 class SavedModelEngine:
-    """An exported network on one device; call it with tiles.
+    """An exported model on one device: its stages answer tiles.
 
     Args:
         path: the SavedModel's folder, `<name>/<version>/`.
@@ -49,7 +49,7 @@ class SavedModelEngine:
         device: see `resolve_device`.
 
     Raises:
-        ModelError: if TensorFlow cannot load it or it lacks the expected signature.
+        ModelError: if TensorFlow cannot load it or it lacks an expected signature.
         ConfigError: if the device is not there.
     """
 
@@ -64,32 +64,42 @@ class SavedModelEngine:
             raise ModelError(
                 message(path, "a SavedModel", _line(error), "export the model again")
             ) from error
-        signatures = self._loaded.signatures
-        if SIGNATURE not in signatures:
-            raise ModelError(
-                message(path, f"a signature {SIGNATURE}", list(signatures), "export it again")
-            )
-        self._function = signatures[SIGNATURE]
-        self._check_signature(contract)
+        channels = len(contract.channels)
+        context = len(contract.classes)
+        self._functions = (
+            {
+                FIRST_STAGE: self._signature(FIRST_STAGE, channels),
+                SECOND_STAGE: self._signature(SECOND_STAGE, channels + context),
+            }
+            if contract.first_stage
+            else {ANSWER: self._signature(ANSWER, channels)}
+        )
 
-    def _check_signature(self, contract: Contract) -> None:
-        spec = self._function.structured_input_signature[1].get("image")
-        channels = spec.shape[-1] if spec is not None else None
-        outputs = self._function.structured_outputs
-        if channels != len(contract.channels) or "probabilities" not in outputs:
+    def _signature(self, name: str, channels: int) -> Any:
+        signatures = self._loaded.signatures
+        if name not in signatures:
+            raise ModelError(
+                message(self._path, f"a signature {name}", list(signatures), "export it again")
+            )
+        function = signatures[name]
+        spec = function.structured_input_signature[1].get("image")
+        outputs = function.structured_outputs
+        if spec is None or spec.shape[-1] != channels or "probabilities" not in outputs:
             raise ModelError(
                 message(
                     self._path,
-                    f"image [..., {len(contract.channels)}] -> probabilities, as in its contract",
+                    f"{name}: image [..., {channels}] -> probabilities, as in its contract",
                     f"image {None if spec is None else spec.shape} -> {sorted(outputs)}",
                     "export the model again",
                 )
             )
+        return function
 
-    def __call__(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of a batch of tiles.
+    def run(self, signature: str, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of a batch of tiles by one signature.
 
         Args:
+            signature: `ANSWER` of a model of one stage, else `FIRST_STAGE` or `SECOND_STAGE`.
             tiles: float32 [B, x, y, z, C], sizes multiples of 8.
 
         Returns:
@@ -100,7 +110,7 @@ class SavedModelEngine:
         """
         try:
             with tf.device(self.device):
-                answer = self._function(image=tf.constant(tiles, tf.float32))
+                answer = self._functions[signature](image=tf.constant(tiles, tf.float32))
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise ModelError(
                 message(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxres_tf.contract import read_contract
+from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, read_contract
 from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
@@ -134,28 +134,38 @@ class Predictor:
         )
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-        tiles = tile_count(image.shape[:3], self.tile, self.overlap) * (2 if self.tta else 1)
+        stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
+        tiles = tile_count(image.shape[:3], self.tile, self.overlap)
+        total = tiles * len(stages) * (2 if self.tta else 1)
         hidden = None if self._progress else True
-        with tqdm(total=tiles, desc=name, unit="tile", leave=False, disable=hidden) as bar:
+        with tqdm(total=total, desc=name, unit="tile", leave=False, disable=hidden) as bar:
 
-            def tiled(view: NDArray[np.float32]) -> NDArray[np.float32]:
-                return predict_tiled(
-                    view,
-                    self.engine,
-                    len(self.contract.classes),
-                    self.tile,
-                    overlap=self.overlap,
-                    blend=self.blend,
-                    batch=self.batch,
-                    progress=bar.update,
-                )
+            def all_stages(view: NDArray[np.float32]) -> NDArray[np.float32]:
+                answer = self._tiled(view, stages[0], bar.update)
+                for stage in stages[1:]:
+                    answer = self._tiled(np.concatenate([view, answer], -1), stage, bar.update)
+                return answer
 
-            result = tiled(image)
+            result = all_stages(image)
             if self.tta:
                 # The first axis of a canonical image runs from left to right.
-                result += tiled(image[::-1])[::-1]
+                result += all_stages(image[::-1])[::-1]
                 result *= np.float32(0.5)
         return result
+
+    def _tiled(
+        self, image: NDArray[np.float32], stage: str, progress: Callable[[int], object]
+    ) -> NDArray[np.float32]:
+        return predict_tiled(
+            image,
+            lambda tiles: self.engine.run(stage, tiles),
+            len(self.contract.classes),
+            self.tile,
+            overlap=self.overlap,
+            blend=self.blend,
+            batch=self.batch,
+            progress=progress,
+        )
 
     def _volumes_ml(self, labels: NDArray[np.uint8], voxel_ml: float) -> dict[str, float]:
         counts = np.bincount(labels.reshape(-1), minlength=len(self.contract.classes))

@@ -1,4 +1,4 @@
-"""The layers of VoxResNet (Chen et al. 2016, section 2.2 and figure 1) as functional blocks."""
+"""The layers of both networks as functional blocks (Chen et al. and Cicek et al., both 2016)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,30 @@ from typing import Any
 import keras
 from keras import layers
 
+from voxres_tf.config import Architecture, ModelConfig
+from voxres_tf.errors import ConfigError, message
+
 Tensor = Any
 """A symbolic Keras tensor [B, X, Y, Z, C]."""
 
 Kernel = int | tuple[int, int, int]
+
+
+def require_architecture(config: ModelConfig, architecture: Architecture) -> None:
+    """Hold a builder to the network that it builds.
+
+    Raises:
+        ConfigError: if the config names another one.
+    """
+    if config.architecture != architecture:
+        raise ConfigError(
+            message(
+                "architecture",
+                f"this function builds {architecture}",
+                config.architecture,
+                "call build_network, which builds both",
+            )
+        )
 
 
 class Blocks:
@@ -41,8 +61,32 @@ class Blocks:
             name=name,
         )(x)
 
+    def deconv(
+        self, x: Tensor, name: str, *, kernel: int, stride: int, bias: bool = True
+    ) -> Tensor:
+        """Deconvolution to `stride` times the size, with as many channels as before."""
+        return layers.Conv3DTranspose(
+            x.shape[-1],
+            kernel,
+            stride,
+            padding="same",
+            use_bias=bias,
+            kernel_initializer="he_normal",
+            kernel_regularizer=self._penalty(),
+            dtype=self._dtype,
+            name=name,
+        )(x)
+
+    def pool(self, x: Tensor, name: str) -> Tensor:
+        """2^3 max pooling of stride 2, in float32: TensorFlow has no float16 kernel on the CPU."""
+        return layers.MaxPooling3D(2, dtype="float32", name=name)(x)
+
+    def join(self, x: Tensor, skip: Tensor, name: str) -> Tensor:
+        """The channels of both, those of the skip connection last."""
+        return layers.Concatenate(dtype=self._dtype, name=name)([x, skip])
+
     def activate(self, x: Tensor, name: str) -> Tensor:
-        """Batch normalisation and ReLU, the pre-activation of He et al. 2016."""
+        """Batch normalisation and ReLU: VoxResNet's convolutions follow it, the U-Net's precede."""
         x = layers.BatchNormalization(dtype=self._dtype, name=f"{name}_bn")(x)
         return layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
 
@@ -62,16 +106,7 @@ class Blocks:
             logits of the auxiliary classifier C_a and this branch's share of the fused logits.
         """
         x = layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
-        x = layers.Conv3DTranspose(
-            x.shape[-1],
-            3 if stride == 1 else stride,
-            stride,
-            padding="same",
-            kernel_initializer="he_normal",
-            kernel_regularizer=self._penalty(),
-            dtype=self._dtype,
-            name=f"{name}_deconv",
-        )(x)
+        x = self.deconv(x, f"{name}_deconv", kernel=3 if stride == 1 else stride, stride=stride)
         return self.classifier(x, classes, f"{name}_aux"), self.classifier(
             x, classes, f"{name}_share"
         )

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from voxres_tf.config import ModelConfig, Precision
-from voxres_tf.model.blocks import Blocks, Kernel
+from voxres_tf.model.blocks import Blocks, Kernel, require_architecture
 
 OUTPUTS = ("main", "aux1", "aux2", "aux3", "aux4")
 """The fused output and the auxiliary ones of the four branches, all logits."""
@@ -29,7 +29,11 @@ def build_voxresnet(
     Returns:
         A model with the input `image`, float32 [B, X, Y, Z, C] with X, Y, Z multiples of 8, and
         a dict of five outputs (see `OUTPUTS`), float32 logits [B, X, Y, Z, K].
+
+    Raises:
+        ConfigError: if the config's architecture is another.
     """
+    require_architecture(config, "voxresnet")
     block = Blocks(precision, l2)
     narrow, wide = config.width, 2 * config.width
     first: Kernel = (3, 3, 1) if config.thin_kernels else 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path, file_hash, json_hash
 from voxres_tf.preprocess.channels import prepare
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Counts up whenever the same files and config would give other channels."""
 
 
@@ -31,10 +31,12 @@ class CachedSubject:
     Attributes:
         id: of the subject.
         entry: its folder in the cache, named by its key.
+        context: file of a first stage's probability map, float [X, Y, Z, K]; None without one.
     """
 
     id: str
     entry: Path
+    context: Path | None = None
 
     @property
     def key(self) -> str:
@@ -45,6 +47,26 @@ class CachedSubject:
     def image(self) -> NDArray[np.float32]:
         """Channels, float32 [X, Y, Z, C]."""
         return self._map("image")
+
+    @property
+    def parts(self) -> list[NDArray[Any]]:
+        """What makes the network's channels, on disk: `image` and, if there is one, `context`."""
+        context = [np.load(self.context, mmap_mode="r")] if self.context else []
+        return [self.image, *context]
+
+    def channels(self) -> NDArray[np.float32]:
+        """All channels in memory, float32 [X, Y, Z, C] or, with context, [X, Y, Z, C + K]."""
+        return np.concatenate([part.astype(np.float32) for part in self.parts], axis=-1)
+
+    def with_context(self, file: Path) -> CachedSubject:
+        """The same subject with a probability map as further channels."""
+        return replace(self, context=file)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along the canonical axes, in mm."""
+        x, y, z = self._map("spacing_mm").tolist()
+        return (x, y, z)
 
     @property
     def classes(self) -> NDArray[np.uint8]:
@@ -121,6 +143,7 @@ def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
     with atomic_path(entry) as temporary:
         temporary.mkdir()
         np.save(temporary / "image.npy", prepared.image)
+        np.save(temporary / "spacing_mm.npy", np.array(prepared.grid.canonical_spacing_mm))
         np.save(temporary / "classes.npy", prepared.classes)
         np.save(temporary / "scored.npy", prepared.scored)
         np.save(temporary / "tissue.npy", tissue)

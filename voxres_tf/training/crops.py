@@ -37,16 +37,20 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
     subject = subjects[subject_of(len(subjects), config.seed, number)]
     random = np.random.default_rng([config.seed, 1, number])
     origin = _origin(subject, config, random)
-    image = cut(subject.image, origin, config.crop)
+    # Scans are jittered, a first stage's probabilities are not.
+    image, *context = [cut(part, origin, config.crop) for part in subject.parts]
     classes = cut(subject.classes, origin, config.crop)
     weight = cut(subject.scored, origin, config.crop).astype(np.float32)
-    if config.flip and random.random() < 0.5:
-        image, classes, weight = image[::-1], classes[::-1], weight[::-1]
+    mirrored = config.flip and random.random() < 0.5
     if config.jitter:
         channels = image.shape[-1]
         gain = np.float32(1 + config.jitter * random.standard_normal(channels))
         offset = np.float32(config.jitter * random.standard_normal(channels))
         image = image * gain + offset
+    if context:
+        image = np.concatenate([image, *context], axis=-1, dtype=np.float32)
+    if mirrored:
+        image, classes, weight = image[::-1], classes[::-1], weight[::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(classes), np.ascontiguousarray(weight)
 
 

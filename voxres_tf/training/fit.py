@@ -14,13 +14,13 @@ from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
-from voxres_tf.model.voxresnet import build_voxresnet
+from voxres_tf.model.network import build_network, outputs_of
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training import callbacks as cb
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.history import mean_val_dice, read_history
-from voxres_tf.training.losses import build_losses, build_optimizer, l2_in_loss
+from voxres_tf.training.losses import build_losses, build_metrics, build_optimizer, l2_in_loss
 from voxres_tf.training.pipeline import crop_dataset
 from voxres_tf.training.run import Resume, RunFolder, check_resume, check_same_data, summary_of
 from voxres_tf.training.schedules import auxiliary_weight
@@ -36,7 +36,7 @@ def train(
     resume: Resume = "auto",
     cache: Path | None = None,
 ) -> Path:
-    """Train VoxResNet on the subjects (paper, section 2.2 and eq. 3).
+    """Train the network of the config on the subjects (paper, section 2.2 and eq. 3).
 
     Crops, weights and order of the updates follow from `config.training.seed`; on a CPU a run that
     was killed and resumed ends with the same weights, bit for bit, as one that was not.
@@ -61,12 +61,27 @@ def train(
         check_resume(folder, config, resume)
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
         prepared = cached([*subjects, *val], config.preprocess, cache or run / "cache")
-        learning, held_out = prepared[: len(subjects)], prepared[len(subjects) :]
-        check_same_data(folder, learning)
-        write_json(folder.config, config.model_dump(mode="json"))
-        write_json(folder.summary, summary_of(learning, held_out, config))
-        _fit(folder, config, learning, held_out)
+        _fit(folder, config, prepared[: len(subjects)], prepared[len(subjects) :])
     return run
+
+
+def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConfig) -> None:
+    """Train on prepared subjects, or go on with it; else as `train`.
+
+    Args:
+        subjects: sound ones, with context if the config's network takes it; never empty.
+        run: the run folder.
+        config: all that can be set.
+    """
+    folder = RunFolder(run)
+    with locked(run):
+        check_resume(folder, config, "auto")
+        _fit(folder, config, subjects, ())
+
+
+def forget_networks() -> None:
+    """Let go of what Keras keeps about networks that are no longer used."""
+    keras.backend.clear_session()
 
 
 def _fit(
@@ -75,14 +90,21 @@ def _fit(
     learning: Sequence[CachedSubject],
     held_out: Sequence[CachedSubject],
 ) -> None:
-    training = config.training
+    check_same_data(folder, learning)
+    write_json(folder.config, config.model_dump(mode="json"))
+    write_json(folder.summary, summary_of(learning, held_out, config))
+    training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
     strategy = _strategy(training.batch)
     with strategy.scope():
-        model = build_voxresnet(config.model, precision=training.precision, l2=l2_in_loss(training))
-        losses = build_losses(training)
-        model.compile(optimizer=build_optimizer(training), loss=losses)
+        model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))
+        losses = build_losses(training, outputs)
+        model.compile(
+            optimizer=build_optimizer(training),
+            loss=losses,
+            weighted_metrics=build_metrics(losses),
+        )
         model.optimizer.build(model.trainable_variables)
     step, metrics = 0, {}
     if folder.state.is_file():
@@ -96,7 +118,7 @@ def _fit(
             epoch = counter.step // training.steps_per_epoch
             end = min((epoch + 1) * training.steps_per_epoch, training.steps)
             model.fit(
-                crop_dataset(learning, training, counter.step, end),
+                crop_dataset(learning, training, outputs, counter.step, end),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=[*callbacks, progress],
@@ -128,9 +150,10 @@ def _callbacks(
     validation = [
         cb.Validation(lambda: mean_dice(model, held_out, config), training, best, folder.best)
     ]
+    decay = [cb.AuxiliaryWeightDecay(losses, lambda e: auxiliary_weight(training, e))]
     return [
         counter,
-        cb.AuxiliaryWeightDecay(losses, lambda e: auxiliary_weight(training, e)),
+        *(decay if len(losses) > 1 else []),
         cb.FiniteGuard(counter, training, subjects_of_step),
         *(validation if held_out else []),
         cb.Recorder(folder.path, counter, rows),

@@ -9,20 +9,23 @@ from pathlib import Path
 
 from voxres_tf.files import write_text
 from voxres_tf.labels import CLASS_NAMES
-from voxres_tf.model.voxresnet import OUTPUTS
+from voxres_tf.model.network import ALL_OUTPUTS
 
 VAL_COLUMNS = tuple(f"val_dice_{name}" for name in CLASS_NAMES[1:])
 COLUMNS = (
     "epoch",
     "step",
     "loss",
-    *(f"{name}_loss" for name in OUTPUTS),
+    *(f"{name}_loss" for name in ALL_OUTPUTS),
     "aux_weight",
     "learning_rate",
     *VAL_COLUMNS,
     "seconds",
 )
-"""`loss` is the whole objective of eq. (3); the losses of the outputs are unweighted."""
+"""`loss` is the whole objective of eq. (3); the losses of the outputs are unweighted.
+
+What a network has not, such as auxiliary outputs, is empty in all rows.
+"""
 
 Row = dict[str, float | int | None]
 

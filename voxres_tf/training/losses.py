@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from voxres_tf.config import TrainingConfig
-from voxres_tf.model.voxresnet import OUTPUTS
 
 
 def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
@@ -46,12 +46,36 @@ class VoxelCrossEntropy(keras.losses.Loss):
         return {"weight": float(self.weight), "name": self.name}
 
 
-def build_losses(config: TrainingConfig) -> dict[str, VoxelCrossEntropy]:
-    """One loss per output: the fused one weighs 1, the others start at `aux_start`."""
+class MeanLoss(keras.metrics.Mean):
+    """Mean of an output's loss over the steps of an epoch, as Keras logs it for several outputs.
+
+    Args:
+        loss: of the output.
+        name: of the column in the log.
+    """
+
+    def __init__(self, loss: VoxelCrossEntropy, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self._loss = loss
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add the loss of one batch."""
+        super().update_state(self._loss(y_true, y_pred, sample_weight))
+
+
+def build_losses(config: TrainingConfig, outputs: Sequence[str]) -> dict[str, VoxelCrossEntropy]:
+    """One loss per output: `main` weighs 1, the others start at `aux_start`."""
     return {
         name: VoxelCrossEntropy(1.0 if name == "main" else config.aux_start, name=f"{name}_loss")
-        for name in OUTPUTS
+        for name in outputs
     }
+
+
+def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss]:
+    """What logs `<output>_loss` for a single output: Keras does so for several ones only."""
+    if len(losses) > 1:
+        return []
+    return [MeanLoss(loss, f"{name}_loss") for name, loss in losses.items()]
 
 
 def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:

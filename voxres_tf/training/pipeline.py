@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 
 from voxres_tf.config import TrainingConfig
-from voxres_tf.model.voxresnet import OUTPUTS
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.crops import draw_crop
 
@@ -17,17 +16,28 @@ READ_AHEAD = 2
 
 
 def crop_dataset(
-    subjects: Sequence[CachedSubject], config: TrainingConfig, begin: int, end: int
+    subjects: Sequence[CachedSubject],
+    config: TrainingConfig,
+    outputs: Sequence[str],
+    begin: int,
+    end: int,
 ) -> tf.data.Dataset:
     """The batches of the steps `begin` to `end`; the same however often they are asked for.
 
     Numbers travel through the pipeline, never volumes: memory does not grow with the subjects.
 
+    Args:
+        subjects: whose crops are drawn; never empty.
+        config: of the crops.
+        outputs: names of the network's outputs, all of which have the same target.
+        begin: the first step.
+        end: the step after the last.
+
     Returns:
         A dataset of (image float32 [B, X, Y, Z, C], {output: classes uint8 [B, X, Y, Z]},
         {output: weights float32 [B, X, Y, Z]}).
     """
-    channels = subjects[0].image.shape[-1]
+    channels = sum(part.shape[-1] for part in subjects[0].parts)
 
     def crop(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         image, classes, weight = tf.numpy_function(
@@ -43,7 +53,7 @@ def crop_dataset(
         )
 
     def for_all_outputs(image: Any, classes: Any, weight: Any) -> tuple[Any, Any, Any]:
-        return image, dict.fromkeys(OUTPUTS, classes), dict.fromkeys(OUTPUTS, weight)
+        return image, dict.fromkeys(outputs, classes), dict.fromkeys(outputs, weight)
 
     return (
         tf.data.Dataset.range(begin * config.batch, end * config.batch)

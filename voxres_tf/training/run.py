@@ -13,6 +13,7 @@ from voxres_tf import __version__
 from voxres_tf.config import RunConfig, load
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.preprocess.cache import CachedSubject
+from voxres_tf.training.checkpoint import saved_step
 
 Resume = Literal["auto", "never", "must"]
 MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
@@ -59,6 +60,12 @@ class RunFolder:
     def best(self) -> Path:
         """Weights of the epoch with the best validation."""
         return self.path / "best.weights.h5"
+
+    def finished(self, config: RunConfig) -> bool:
+        """Whether all steps of the config were made and the last weights written."""
+        if not (self.state.is_file() and self.last.is_file()):
+            return False
+        return saved_step(self.state) >= config.training.steps
 
 
 def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:

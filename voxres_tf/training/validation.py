@@ -8,11 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from voxres_tf.config import RunConfig
 from voxres_tf.evaluation.metrics import dice
-from voxres_tf.inference.tiling import predict_tiled
+from voxres_tf.inference.tiling import TileFunction, predict_tiled
+from voxres_tf.model.network import build_network
 from voxres_tf.preprocess.cache import CachedSubject
+from voxres_tf.training.run import RunFolder
 
 
 def mean_dice(
@@ -24,25 +27,57 @@ def mean_dice(
         One figure per class 1..K-1; None where no subject defines it.
     """
     classes = config.model.classes
-
-    @tf.function(reduce_retracing=True)
-    def forward(tiles: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(model(tiles, training=False)["main"])
-
+    network = network_function(model)
     scores: list[list[float]] = [[] for _ in range(1, classes)]
     for subject in subjects:
-        probabilities = predict_tiled(
-            np.asarray(subject.image),
-            lambda tiles: np.asarray(forward(tf.constant(tiles))),
-            classes,
-            config.training.crop,
-        )
+        probabilities = _tiled(network, subject.channels(), config)
         labels = probabilities.argmax(-1)
         for number in range(1, classes):
             score = _dice(labels, subject, number)
             if score is not None:
                 scores[number - 1].append(score)
     return [float(np.mean(values)) if values else None for values in scores]
+
+
+def segment(
+    model: keras.Model, image: NDArray[np.float32], config: RunConfig
+) -> NDArray[np.float32]:
+    """Probabilities of a whole volume, as `voxres predict` makes them by default.
+
+    Args:
+        model: of `build_network`.
+        image: float32 [X, Y, Z, C], all channels of the model.
+        config: of its run; the tile is the training crop.
+
+    Returns:
+        float32 [X, Y, Z, K].
+    """
+    return _tiled(network_function(model), image, config)
+
+
+def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
+    """The trained network of a run in float32, with its last weights."""
+    model = build_network(config.model)
+    model.load_weights(str(run.last))
+    return model
+
+
+def network_function(model: keras.Model) -> TileFunction:
+    """Tiles -> probabilities of the fused output, traced once for tiles of any size."""
+
+    @tf.function
+    def forward(tiles: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(model(tiles, training=False)["main"])
+
+    spec = tf.TensorSpec((None, None, None, None, model.input_shape[-1]), tf.float32)
+    concrete = forward.get_concrete_function(spec)
+    return lambda tiles: np.asarray(concrete(tf.constant(tiles)))
+
+
+def _tiled(
+    network: TileFunction, image: NDArray[np.float32], config: RunConfig
+) -> NDArray[np.float32]:
+    return predict_tiled(image, network, config.model.classes, config.training.crop)
 
 
 def _dice(labels: Any, subject: CachedSubject, number: int) -> float | None:

@@ -1,0 +1,98 @@
+"""Options of the commands that train many networks, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from voxres_tf.crossval.engines import Engine
+    from voxres_tf.crossval.plan import AutoContext
+    from voxres_tf.dataset.folds import Folds
+    from voxres_tf.dataset.subject import SubjectFiles
+
+
+def fold_options(function: Any) -> Any:
+    """Add `--folds` and `--splits`; see `folds_of`."""
+    function = click.option(
+        "--splits",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="CSV with the columns subject and fold, instead of --folds.",
+    )(function)
+    return click.option(
+        "--folds", metavar="loo|N", help="Leave one out, or this many folds.  [default: loo]"
+    )(function)
+
+
+def context_options(function: Any) -> Any:
+    """Add `--context` and `--first-stage`; see `auto_context_of`."""
+    function = click.option(
+        "--first-stage",
+        type=click.Choice(["all", "folds"]),
+        default="all",
+        show_default=True,
+        help="At prediction: one network of all subjects, or the mean of the folds' networks.",
+    )(function)
+    return click.option(
+        "--context",
+        type=click.Choice(["out-of-fold", "in-sample"]),
+        default="out-of-fold",
+        show_default=True,
+        help="Maps of networks that had not seen the subject, or of the first stage itself.",
+    )(function)
+
+
+def engine_options(function: Any) -> Any:
+    """Add `--engine` and what Ray is told; see `engine_of`."""
+    for option in (
+        click.option("--gpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 0]"),
+        click.option("--cpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 1]"),
+        click.option(
+            "--ray-address",
+            help="Cluster that exists; auto finds this machine's.  [default: start one here]",
+        ),
+        click.option(
+            "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def folds_of(
+    subjects: Sequence[SubjectFiles], seed: int, *, folds: str | None, splits: Path | None
+) -> Folds:
+    """The folds that `--folds` or `--splits` asks for, leave-one-out by default."""
+    if folds and splits:
+        raise click.UsageError("--folds and --splits exclude each other")
+    from voxres_tf.dataset.folds import make_folds, read_folds
+
+    ids = [files.id for files in subjects]
+    if splits:
+        return read_folds(splits, ids)
+    count = folds.strip().lower() if folds else "loo"
+    if count != "loo" and not count.isdecimal():
+        raise click.UsageError(f"--folds takes loo or a number; received {folds!r}")
+    return make_folds(ids, None if count == "loo" else int(count), seed)
+
+
+def auto_context_of(options: dict[str, Any]) -> AutoContext:
+    """Take the options of `context_options` out of all options."""
+    from voxres_tf.crossval.plan import AutoContext
+
+    return AutoContext(options.pop("context"), options.pop("first_stage"))
+
+
+def engine_of(options: dict[str, Any]) -> Engine:
+    """Take the options of `engine_options` out of all options; Ray's need `--engine ray`."""
+    names = {"ray_address": "ray_address", "cpus_per_task": "cpus", "gpus_per_task": "gpus"}
+    given = {new: value for old, new in names.items() if (value := options.pop(old)) is not None}
+    engine = options.pop("engine")
+    if engine == "local" and given:
+        raise click.UsageError("--ray-address, --cpus-per-task, --gpus-per-task: --engine ray only")
+    from voxres_tf.crossval.engines import Engine
+
+    return Engine(engine, **given)

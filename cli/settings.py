@@ -1,0 +1,93 @@
+"""Options of every command that trains, and the configuration that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from voxres_tf.config import Architecture, Precision, RunConfig, load
+from voxres_tf.presets import PRESETS
+
+from .options import LAYOUT, ModalityList, ShapeType
+
+_OPTIONS = (
+    click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]"),
+    click.option(
+        "--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset."
+    ),
+    click.option("--layout", type=LAYOUT, default="auto", show_default=True),
+    click.option("--modalities", type=ModalityList(), default="all", show_default=True),
+    click.option(
+        "--filtered/--no-filtered", default=None, help="Gaussian-subtracted CLAHE channels."
+    ),
+    click.option(
+        "--model",
+        "architecture",
+        type=click.Choice(get_args(Architecture)),
+        help="Network.  [default: the preset's, voxresnet]",
+    ),
+    click.option("--width", type=click.IntRange(1), help="Channels of the first convolution."),
+    click.option("--crop", type=ShapeType(), help="Voxels of a training crop."),
+    click.option("--batch", type=click.IntRange(1), help="Crops per step."),
+    click.option("--steps", type=click.IntRange(1), help="Updates of the weights."),
+    click.option("--epochs", type=click.IntRange(1), help="The same in epochs."),
+    click.option("--steps-per-epoch", type=click.IntRange(1), help="Length of an epoch."),
+    click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"])),
+    click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+    click.option("--l2", type=click.FloatRange(0), help="Lambda of eq. (3)."),
+    click.option("--clip-norm", type=click.FloatRange(0), help="Limit of the gradient; 0: none."),
+    click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),
+    click.option("--foreground-share", type=click.FloatRange(0, 1), help="Crops around tissue."),
+    click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
+    click.option("--jitter", type=click.FloatRange(0), help="SD of gain and offset."),
+    click.option("--precision", type=click.Choice(get_args(Precision))),
+    click.option("--seed", type=click.IntRange(0)),
+    click.option("--checkpoint-minutes", type=click.FloatRange(0, min_open=True)),
+)
+
+
+def config_options(function: Any) -> Any:
+    """Add the options of `run_config` and `--layout`; unset ones keep the preset's value."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def run_config(
+    available: tuple[str, ...],
+    *,
+    preset: str | None,
+    config_file: Path | None,
+    modalities: tuple[str, ...] | None,
+    filtered: bool | None,
+    architecture: Architecture | None,
+    width: int | None,
+    epochs: int | None,
+    **training: Any,
+) -> RunConfig:
+    """The preset or file with what the options change; None where an option was not given.
+
+    `available` are the modalities of the data set, all of which are taken by default; `training`
+    holds fields of the training config.
+    """
+    if epochs and training["steps"]:
+        raise click.UsageError("--epochs and --steps exclude each other")
+    if config_file and preset:
+        raise click.UsageError("--config and --preset exclude each other")
+    config = load(RunConfig, config_file) if config_file else PRESETS[preset or "full"]
+    model = _given(architecture=architecture, width=width)
+    if training["aux_schedule"] and (architecture or config.model.architecture) != "voxresnet":
+        raise click.UsageError("--aux-schedule is for the auxiliary outputs of --model voxresnet")
+    preprocess: dict[str, Any] = {"modalities": modalities or available}
+    preprocess |= _given(filtered=filtered)
+    given = _given(**training)
+    if epochs:
+        length = training["steps_per_epoch"] or config.training.steps_per_epoch
+        given["steps"] = epochs * length
+    return config.updated(preprocess=preprocess, model=model, training=given)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

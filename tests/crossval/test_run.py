@@ -1,0 +1,170 @@
+"""From subjects to tables: what is done once, what goes on, what equals what."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from voxres_tf.crossval import engines, tasks
+from voxres_tf.crossval import run as crossval
+from voxres_tf.crossval.plan import AutoContext
+from voxres_tf.crossval.rows import RowSpec, table_rows
+from voxres_tf.crossval.run import auto_context, cross_validate
+from voxres_tf.dataset.folds import make_folds
+from voxres_tf.errors import DataError, VoxResError
+from voxres_tf.evaluation.rows import read_rows
+from voxres_tf.evaluation.scores import read_scores, score_subject
+from voxres_tf.export import saved_model
+from voxres_tf.export.saved_model import export_run
+from voxres_tf.files import json_hash, locked, write_json
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.labels import scheme
+from voxres_tf.model.network import build_network
+from voxres_tf.training import fit
+from voxres_tf.training.run import RunFolder
+from voxres_tf.volume import read_volume
+
+LOO = make_folds(list("123"), None, 0)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Whom networks learned from, in order; their weights are random, for training takes long."""
+    found = []
+
+    def pretend(subjects, run, config):
+        found.append(([s.id for s in subjects], config.model.context_channels))
+        parts = [(s.key, [part.shape for part in s.parts]) for s in subjects]
+        keras.utils.set_random_seed(int(json_hash(parts)[:7], 16))
+        model = build_network(config.model)
+        for variable in model.trainable_variables:  # else all biases are 0
+            variable.assign(variable + 0.1 * keras.random.normal(variable.shape))
+        folder = RunFolder(run)
+        folder.path.mkdir(parents=True)
+        write_json(folder.config, config.model_dump(mode="json"))
+        write_json(folder.summary, {"data": [s.key for s in subjects]})
+        model.save_weights(str(folder.last))
+        np.savez(folder.state, step=config.training.steps)
+
+    monkeypatch.setattr(fit, "train_prepared", pretend)
+    monkeypatch.setattr(crossval, "_forecast", lambda _: "soon")
+    return found
+
+
+def table(out):
+    return [read_scores(path) for _, path in read_rows(str(out))]
+
+
+def test_cross_validation_with_two_stages(subjects, config, tmp_path, trained):
+    said = []
+    rows = table_rows(config, ablation=False, how=AutoContext())
+    results = cross_validate(subjects, tmp_path / "cv", rows, LOO, say=said.append)
+    # Stage 1 without a fold, stage 1 without two folds, stage 2 without a fold.
+    assert sorted(trained) == sorted(
+        [([*pair], 0) for pair in ("12", "13", "23")]
+        + [([one], 0) for one in "123"]
+        + [([*pair], 4) for pair in ("12", "13", "23")]
+    )
+    assert said[:2] == ["9 trainings, 0 of them done already", "soon"]
+    assert [r.name for r in results] == ["All", "All + auto-context"]
+    assert [r.subjects for r in results] == [("1", "2", "3")] * 2
+    assert [list(r.scores) for r in results] == table(tmp_path / "cv")
+    trained.clear()
+    cross_validate(subjects, tmp_path / "cv", rows, LOO, say=said.append)
+    assert not trained
+    assert said[-1] == "9 trainings, 9 of them done already"
+
+
+def test_an_interruption_anywhere_changes_nothing(subjects, config, tmp_path, trained, monkeypatch):
+    rows = table_rows(config, ablation=False, how=AutoContext())
+    cross_validate(subjects, tmp_path / "whole", rows, LOO)
+    original, left = engines.carry_out, {"tasks": 0}
+
+    def some(task, store, *before):
+        if not left["tasks"]:
+            raise KeyboardInterrupt
+        left["tasks"] -= 1
+        original(task, store, *before)
+
+    monkeypatch.setattr(engines, "carry_out", some)
+    for count in (1, 4, 3, 5, 100):
+        left["tasks"] = count
+        if count < 100:
+            with pytest.raises(KeyboardInterrupt):
+                cross_validate(subjects, tmp_path / "parts", rows, LOO)
+            assert not (tmp_path / "parts" / "rows.json").exists()
+        else:
+            cross_validate(subjects, tmp_path / "parts", rows, LOO)
+    assert table(tmp_path / "parts") == table(tmp_path / "whole")
+
+
+def test_two_stages_predict_as_one_model(subjects, config, tmp_path, trained, monkeypatch):
+    """The second stage of fold 3, exported, scores subject 3 as the cross-validation does."""
+    rows = [RowSpec("two", config, AutoContext(first_stage="folds"))]
+    (results,) = cross_validate(subjects, tmp_path / "cv", rows, LOO)
+    out = auto_context(
+        subjects[:2], tmp_path / "ac", config, LOO[:2], AutoContext(first_stage="folds")
+    )
+    folder = json.loads((out / "cascade.json").read_text())
+    assert len(folder["first"]) == 2
+    model = export_run(out, tmp_path / "model")
+    predictor = Predictor(model, device="cpu")
+    assert [m.in_channels for m in predictor.contract.first_stage] == [2, 2]
+    assert predictor.contract.model.in_channels == 6
+    prediction = predictor(subjects[2])
+    np.testing.assert_allclose(prediction.probabilities.data.sum(-1), 1, atol=1e-5)
+    codes = read_volume(subjects[2].labels)
+    classes, scored = scheme("tissue").merge(codes.data)
+    spacing = codes.grid.spacing_mm
+    own = score_subject("3", prediction.labels.data, classes, spacing, scored)
+    assert own == [score for score in results.scores if score.subject == "3"]
+    verification = json.loads((model / saved_model.VERIFICATION_FILE).read_text())
+    asked = {case[0] for case in verification["cases"]}
+    assert asked == {"serving_default", "first_stage", "second_stage"}
+    assert not list(tmp_path.glob("**/*probseg*"))
+
+
+def test_a_tile_is_answered_by_both_stages(subjects, config, tmp_path, trained):
+    import tensorflow as tf
+
+    out = auto_context(subjects, tmp_path / "ac", config, LOO, AutoContext())
+    loaded = tf.saved_model.load(str(export_run(out, tmp_path / "model")))
+    image = tf.constant(np.random.default_rng(0).standard_normal((2, 16, 8, 8, 2), np.float32))
+    maps = loaded.signatures["first_stage"](image=image)["probabilities"]
+    second = loaded.signatures["second_stage"](image=tf.concat([image, maps], -1))
+    both = loaded.signatures["serving_default"](image=image)
+    np.testing.assert_allclose(both["probabilities"], second["probabilities"], atol=1e-6)
+    assert np.abs(both["probabilities"] - maps).max() > 1e-3
+
+
+def test_context_is_what_the_network_without_the_subject_says(subjects, config, tmp_path, trained):
+    out = auto_context(subjects, tmp_path / "ac", config, LOO, AutoContext())
+    store, keys = crossval._prepare(subjects, out, [config.preprocess])
+    from voxres_tf.crossval.plan import context_cascade
+
+    own = keys[config.preprocess]
+    second = context_cascade(config, own, list("123"), LOO, AutoContext()).second
+    for key, source in zip(second.subjects, second.context, strict=True):
+        summary = json.loads(store.run(source).summary.read_text())
+        assert key not in summary["data"]
+        assert sorted([key, *summary["data"]]) == sorted(own.values())
+        stored = np.load(store.map(source, key))
+        assert stored.dtype == np.float16
+        fresh = tasks._segment(store, source, store.subjects[key].channels())
+        np.testing.assert_allclose(stored, fresh, atol=5e-4)
+
+
+def test_nothing_is_trained_on_unsound_subjects(subjects, config, tmp_path, trained):
+    twin = subjects[0].__class__("4", subjects[0].images, subjects[0].labels, "tissue")
+    rows = [RowSpec("All", config)]
+    with pytest.raises(DataError, match="every file has voxels of its own"):
+        cross_validate([*subjects, twin], tmp_path / "cv", rows, make_folds(list("1234"), None, 0))
+    assert not trained
+
+
+def test_a_second_process_is_refused(subjects, config, tmp_path, trained):
+    with locked(tmp_path / "cv"), pytest.raises(VoxResError, match="one process at a time"):
+        cross_validate(subjects, tmp_path / "cv", [RowSpec("All", config)], LOO)

@@ -1,0 +1,151 @@
+"""Which networks a cross-validation and an auto-context training need, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from voxres_tf.config import RunConfig
+from voxres_tf.crossval.network import Cascade, Network
+from voxres_tf.dataset.folds import Folds
+from voxres_tf.errors import ConfigError, TrainingError, message
+
+Context = Literal["out-of-fold", "in-sample"]
+FirstStage = Literal["all", "folds"]
+Keys = Mapping[str, str]
+"""Id of a subject -> key of its prepared voxels; in the order of training."""
+
+
+@dataclass(frozen=True)
+class AutoContext:
+    """How the second stage of the paper (section 2.3) gets its probability maps.
+
+    Attributes:
+        context: "out-of-fold" trains on maps of networks that had not seen the subject, which is
+            how maps look at prediction; "in-sample" on maps of the first stage itself.
+        first_stage: the first stage at prediction: one network of "all" subjects, or the mean of
+            the networks of the "folds", each of which knows fewer subjects.
+    """
+
+    context: Context = "out-of-fold"
+    first_stage: FirstStage = "all"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A held-out subject and what segments it.
+
+    Attributes:
+        row: of the table.
+        subject: its id.
+        key: of its prepared voxels.
+        cascade: of networks that have not met it.
+    """
+
+    row: str
+    subject: str
+    key: str
+    cascade: Cascade
+
+    def __post_init__(self) -> None:
+        if self.key in self.cascade.met:
+            raise TrainingError(
+                message(
+                    f"subject {self.subject}",
+                    "a held-out subject has no part in the networks that segment it",
+                    "one that learned from it",
+                    "mend the folds",
+                )
+            )
+
+
+def plain_cascade(config: RunConfig, keys: Keys, ids: Iterable[str]) -> Cascade:
+    """One stage that learns from these subjects."""
+    return Cascade((_network(config, keys, ids),))
+
+
+def context_cascade(
+    config: RunConfig, keys: Keys, ids: Iterable[str], folds: Folds, how: AutoContext
+) -> Cascade:
+    """Both stages, learning from these subjects (paper, section 2.3).
+
+    Args:
+        config: of the first stage; the second has as many more channels as there are classes.
+        keys: of all subjects.
+        ids: those to learn from.
+        folds: of these or more subjects; an out-of-fold map comes from the network that learned
+            from the others, without the fold of the subject.
+        how: where maps come from.
+
+    Raises:
+        ConfigError: if the folds leave a network nothing to learn from.
+    """
+    learning = tuple(ids)
+    parts = [part for fold in folds if (part := tuple(i for i in fold if i in learning))]
+    needs_folds = how.context == "out-of-fold" or how.first_stage == "folds"
+    if needs_folds and len(parts) < 2:
+        raise ConfigError(
+            message(
+                "auto-context",
+                "two folds or more to learn from",
+                f"{len(parts)} with {', '.join(learning)}",
+                "use more folds, or maps in-sample",
+            )
+        )
+    full = _network(config, keys, learning)
+    of_fold: dict[str, Network] = {}
+    if needs_folds:
+        for part in parts:
+            others = _network(config, keys, [i for i in learning if i not in part])
+            of_fold |= dict.fromkeys(part, others)
+    source = of_fold if how.context == "out-of-fold" else dict.fromkeys(learning, full)
+    first = (full,) if how.first_stage == "all" else tuple(dict.fromkeys(of_fold.values()))
+    second = Network(
+        with_context(config),
+        tuple(keys[i] for i in learning),
+        tuple(source[i] for i in learning),
+    )
+    return Cascade(first, second)
+
+
+def with_context(config: RunConfig) -> RunConfig:
+    """The config of a second stage: the probability of every class is one more channel."""
+    return config.updated(model={"context_channels": config.model.classes})
+
+
+def cross_validation(
+    row: str, config: RunConfig, keys: Keys, folds: Folds, how: AutoContext | None = None
+) -> list[Case]:
+    """The cases of one row: every subject, segmented by networks that have not met it.
+
+    With auto-context an out-of-fold map inside a fold comes from a network that two folds are
+    left out of; the one without folds j and k serves both, and equal networks are trained once.
+
+    Args:
+        row: name of the row.
+        config: of the (first) stage.
+        keys: of all subjects.
+        folds: see `dataset.folds`.
+        how: None for one stage.
+    """
+    cases = []
+    for fold in folds:
+        learning = [id_ for id_ in keys if id_ not in fold]
+        if how is None:
+            cascade = plain_cascade(config, keys, learning)
+        else:
+            cascade = context_cascade(config, keys, learning, folds, how)
+        cases += [Case(row, id_, keys[id_], cascade) for id_ in fold]
+    return cases
+
+
+def networks_of(cascades: Iterable[Cascade]) -> list[Network]:
+    """Every network once, after those that it depends on; first stages come first."""
+    networks = dict.fromkeys(n for cascade in cascades for n in cascade.networks)
+    return sorted(networks, key=lambda network: bool(network.context))
+
+
+def _network(config: RunConfig, keys: Keys, ids: Iterable[str]) -> Network:
+    wanted = set(ids)
+    return Network(config, tuple(key for id_, key in keys.items() if id_ in wanted))

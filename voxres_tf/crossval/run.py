@@ -1,0 +1,168 @@
+"""Cross-validation and auto-context, from subjects to a folder; a killed call can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from voxres_tf.config import CASCADE_FILE, CascadeConfig, PreprocessConfig, RunConfig
+from voxres_tf.crossval.engines import Engine, Say
+from voxres_tf.crossval.network import Cascade, Network
+from voxres_tf.crossval.plan import (
+    AutoContext,
+    Keys,
+    context_cascade,
+    cross_validation,
+    networks_of,
+)
+from voxres_tf.crossval.rows import RowSpec
+from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_order
+from voxres_tf.dataset.checks import require_sound
+from voxres_tf.dataset.folds import Folds
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.evaluation.results import Results
+from voxres_tf.evaluation.rows import write_rows
+from voxres_tf.evaluation.scores import write_scores
+from voxres_tf.files import json_hash, locked, write_json
+from voxres_tf.preprocess.cache import CachedSubject, cached
+
+
+def cross_validate(
+    subjects: Sequence[SubjectFiles],
+    out: Path,
+    rows: Sequence[RowSpec],
+    folds: Folds,
+    *,
+    engine: Engine | None = None,
+    say: Say = lambda _: None,
+) -> list[Results]:
+    """Train and score every fold of every row; equal trainings are done once.
+
+    Args:
+        subjects: with labels.
+        out: folder for networks, maps, scores and `rows.json`, which `voxres tables` reads.
+        rows: at least one.
+        folds: see `dataset.folds`.
+        engine: who does the work, this process by default.
+        say: told what is being done, a line each time.
+
+    Returns:
+        The scores of all subjects, row by row.
+
+    Raises:
+        DataError: if a subject breaks a rule.
+        ConfigError: if the folds leave a network nothing to learn from.
+        TrainingError: if a training fails.
+    """
+    with locked(out):
+        store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
+        targets = {row: _targets(row, keys, folds) for row in rows}
+        every = [target for found in targets.values() for target in found]
+        _work([target.case.cascade for target in every], every, store, engine, say)
+        scores = {
+            row: [score for target in found for score in target.scores(store)]
+            for row, found in targets.items()
+        }
+        for row, found in scores.items():
+            write_scores(out / row.file, found)
+        write_rows(out, [(row.name, row.file) for row in rows])
+        return [Results(row.name, tuple(found)) for row, found in scores.items()]
+
+
+def auto_context(
+    subjects: Sequence[SubjectFiles],
+    out: Path,
+    config: RunConfig,
+    folds: Folds,
+    how: AutoContext,
+    *,
+    engine: Engine | None = None,
+    say: Say = lambda _: None,
+) -> Path:
+    """Train both stages on all subjects (paper, section 2.3), ready for `export_run`.
+
+    Args:
+        subjects: with labels.
+        out: folder for networks, maps and `cascade.json`, which names the stages.
+        config: of the first stage; the second has the maps as further channels.
+        folds: for the out-of-fold maps.
+        how: where maps come from, and which first stage predicts.
+        engine: who does the work, this process by default.
+        say: told what is being done, a line each time.
+
+    Returns:
+        `out`.
+
+    Raises:
+        As `cross_validate`.
+    """
+    with locked(out):
+        store, keys = _prepare(subjects, out, [config.preprocess])
+        ids = [files.id for files in subjects]
+        cascade = context_cascade(config, keys[config.preprocess], ids, folds, how)
+        _work([cascade], [TrainNetwork(n) for n in cascade.stages], store, engine, say)
+        _write_cascade(out, cascade, store)
+    return out
+
+
+def _prepare(
+    subjects: Sequence[SubjectFiles], out: Path, configs: Iterable[PreprocessConfig]
+) -> tuple[Store, Mapping[PreprocessConfig, Keys]]:
+    wanted = list(dict.fromkeys(configs))
+    modalities = list(dict.fromkeys(m for config in wanted for m in config.modalities))
+    require_sound(subjects, modalities, need_labels=True)
+    folder = out.expanduser().resolve()
+    found: dict[str, CachedSubject] = {}
+    keys: dict[PreprocessConfig, Keys] = {}
+    for config in wanted:
+        prepared = cached(subjects, config, folder / "cache")
+        found |= {s.key: s for s in prepared}
+        keys[config] = {s.id: s.key for s in prepared}
+    return Store(folder, found), keys
+
+
+def _targets(row: RowSpec, keys: Mapping[PreprocessConfig, Keys], folds: Folds) -> list[ScoreCase]:
+    own = keys[row.config.preprocess]
+    cases = {c.subject: c for c in cross_validation(row.name, row.config, own, folds, row.how)}
+    return [ScoreCase(cases[id_]) for id_ in own]
+
+
+def _work(
+    cascades: Iterable[Cascade],
+    targets: Sequence[Task],
+    store: Store,
+    engine: Engine | None,
+    say: Say,
+) -> None:
+    networks = networks_of(cascades)
+    missing = [n for n in networks if not TrainNetwork(n).done(store)]
+    say(f"{len(networks)} trainings, {len(networks) - len(missing)} of them done already")
+    if missing:
+        say(_forecast(missing))
+    (engine or Engine()).run(in_order(targets), store, say)
+
+
+def _forecast(missing: Sequence[Network]) -> str:
+    from voxres_tf.training.pace import seconds_per_step
+
+    paces: dict[str, float] = {}
+    total = 0.0
+    for network in missing:
+        values = network.config.model_dump(mode="json")
+        kind = json_hash([values["model"], *(values["training"][f] for f in ("crop", "batch"))])
+        if kind not in paces:
+            paces[kind] = seconds_per_step(network.config)
+        total += paces[kind] * network.config.training.steps
+    hours, minutes = divmod(round(total / 60), 60)
+    return f"{len(missing)} to do: about {hours} h {minutes:02d} min, one after the other"
+
+
+def _write_cascade(out: Path, cascade: Cascade, store: Store) -> None:
+    def relative(network: Network) -> str:
+        return store.run(network).path.relative_to(store.folder).as_posix()
+
+    config = CascadeConfig(
+        first=tuple(map(relative, cascade.first)),
+        second=relative(cascade.stages[-1]),
+    )
+    write_json(out / CASCADE_FILE, config.model_dump(mode="json"))

@@ -1,0 +1,218 @@
+"""Pieces of work that hand over through files: done once, whoever does them, and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.crossval.network import Cascade, Network
+from voxres_tf.crossval.plan import Case
+from voxres_tf.evaluation.scores import Score, read_scores, score_subject, write_scores
+from voxres_tf.files import atomic_path
+from voxres_tf.preprocess.cache import CachedSubject
+from voxres_tf.training.run import RunFolder
+
+NAME_LENGTH = 16
+"""Hexadecimal digits of a key in the name of a file."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder that all pieces of work share, and the subjects that they may need.
+
+    Attributes:
+        folder: absolute; on several machines a folder that all of them see.
+        subjects: key -> prepared subject.
+    """
+
+    folder: Path
+    subjects: Mapping[str, CachedSubject]
+
+    def run(self, network: Network) -> RunFolder:
+        """Where a network is trained."""
+        return RunFolder(self.folder / "networks" / network.key[:NAME_LENGTH])
+
+    def map(self, network: Network, subject: str) -> Path:
+        """A subject's probability map, float16 [X, Y, Z, K]."""
+        name = f"{network.key[:NAME_LENGTH]}-{subject[:NAME_LENGTH]}.npy"
+        return self.folder / "maps" / name
+
+    def scores(self, case: Case) -> Path:
+        """The scores of one held-out subject."""
+        name = f"{case.cascade.key[:NAME_LENGTH]}-{case.key[:NAME_LENGTH]}.csv"
+        return self.folder / "cases" / name
+
+    def title(self, network: Network) -> str:
+        """What a network is, for people."""
+        ids = ", ".join(self.subjects[key].id for key in network.subjects)
+        stage = "second stage" if network.context else network.config.model.architecture
+        return f"{stage} ({', '.join(network.config.preprocess.modalities)}) on subjects {ids}"
+
+
+class Task(Protocol):
+    """A piece of work: idempotent, and done when its file is there."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the tasks of a store."""
+
+    def needs(self) -> tuple[Task, ...]:
+        """What must be done before."""
+
+    def done(self, store: Store) -> bool:
+        """Whether there is nothing left to do."""
+
+    def title(self, store: Store) -> str:
+        """What it does, for people."""
+
+    def carry_out(self, store: Store) -> None:
+        """Do it; if it was begun and killed, go on."""
+
+
+@dataclass(frozen=True)
+class TrainNetwork:
+    """Train one network, with its subjects' probability maps if it is a second stage."""
+
+    network: Network
+
+    @property
+    def name(self) -> str:
+        """Of the network."""
+        return f"train {self.network.key}"
+
+    def needs(self) -> tuple[Task, ...]:
+        """The maps that it learns from."""
+        pairs = zip(self.network.context, self.network.subjects, strict=False)
+        return tuple(MakeMap(source, subject) for source, subject in pairs)
+
+    def done(self, store: Store) -> bool:
+        """Whether all steps were made."""
+        return store.run(self.network).finished(self.network.config)
+
+    def title(self, store: Store) -> str:
+        """Stage, modalities and subjects."""
+        return f"Training the {store.title(self.network)}"
+
+    def carry_out(self, store: Store) -> None:
+        """Train, or go on where a killed training stopped."""
+        from voxres_tf.training.fit import train_prepared
+
+        subjects = [store.subjects[key] for key in self.network.subjects]
+        if self.network.context:
+            maps = map(store.map, self.network.context, self.network.subjects)
+            subjects = [s.with_context(path) for s, path in zip(subjects, maps, strict=True)]
+        train_prepared(subjects, store.run(self.network).path, self.network.config)
+
+
+@dataclass(frozen=True)
+class MakeMap:
+    """A subject's probability map by one network of the first stage."""
+
+    network: Network
+    subject: str
+
+    @property
+    def name(self) -> str:
+        """Of the network and the subject."""
+        return f"map {self.network.key} {self.subject}"
+
+    def needs(self) -> tuple[Task, ...]:
+        """The network."""
+        return (TrainNetwork(self.network),)
+
+    def done(self, store: Store) -> bool:
+        """Whether the map is there."""
+        return store.map(self.network, self.subject).is_file()
+
+    def title(self, store: Store) -> str:
+        """Whose map, by which network."""
+        return f"Map of subject {store.subjects[self.subject].id}"
+
+    def carry_out(self, store: Store) -> None:
+        """Segment the whole volume; float16 keeps a probability to 5e-4 in half the space."""
+        channels = store.subjects[self.subject].channels()
+        probabilities = _segment(store, self.network, channels)
+        with atomic_path(store.map(self.network, self.subject)) as temporary:
+            np.save(temporary, probabilities.astype(np.float16))
+
+
+@dataclass(frozen=True)
+class ScoreCase:
+    """Segment a held-out subject and score it by the definitions of MRBrainS."""
+
+    case: Case
+
+    @property
+    def name(self) -> str:
+        """Of the cascade and the subject."""
+        return f"score {self.case.cascade.key} {self.case.key}"
+
+    def needs(self) -> tuple[Task, ...]:
+        """All stages that segment it."""
+        return tuple(map(TrainNetwork, self.case.cascade.stages))
+
+    def done(self, store: Store) -> bool:
+        """Whether the scores are there."""
+        return store.scores(self.case).is_file()
+
+    def title(self, store: Store) -> str:  # noqa: ARG002
+        """Row and subject."""
+        return f"Scoring subject {self.case.subject}, {self.case.row}"
+
+    def carry_out(self, store: Store) -> None:
+        """Write a row per tissue."""
+        subject = store.subjects[self.case.key]
+        probabilities = segment_by(store, self.case.cascade, subject)
+        labels = probabilities.argmax(axis=-1).astype(np.uint8)
+        scores = score_subject(
+            self.case.subject,
+            labels,
+            np.asarray(subject.classes),
+            subject.spacing_mm,
+            np.asarray(subject.scored),
+        )
+        write_scores(store.scores(self.case), scores)
+
+    def scores(self, store: Store) -> list[Score]:
+        """What `carry_out` wrote."""
+        return read_scores(store.scores(self.case))
+
+
+def segment_by(store: Store, cascade: Cascade, subject: CachedSubject) -> NDArray[np.float32]:
+    """Probabilities of a whole subject by all stages of a cascade, as `voxres predict` makes them.
+
+    Returns:
+        float32 [X, Y, Z, K].
+    """
+    channels = subject.channels()
+    maps = [_segment(store, network, channels) for network in cascade.first]
+    mean: NDArray[np.float32] = np.mean(maps, axis=0, dtype=np.float32)
+    if cascade.second is None:
+        return mean
+    return _segment(store, cascade.second, np.concatenate([channels, mean], axis=-1))
+
+
+def _segment(store: Store, network: Network, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    from voxres_tf.training.validation import load_network, segment
+
+    return segment(load_network(store.run(network), network.config), image, network.config)
+
+
+def in_order(targets: Iterable[Task]) -> list[Task]:
+    """The targets and all that they need, each once, after what it needs itself."""
+    ordered: dict[str, Any] = {}
+
+    def add(task: Task) -> None:
+        if task.name not in ordered:
+            for needed in task.needs():
+                add(needed)
+            ordered[task.name] = task
+
+    for target in targets:
+        add(target)
+    return list(ordered.values())

@@ -1,0 +1,78 @@
+"""Folds: which subjects are held out together, each exactly once."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from voxres_tf.dataset.layouts import natural_key
+from voxres_tf.dataset.splits import shuffled
+from voxres_tf.errors import ConfigError, DataError, message
+
+Folds = tuple[tuple[str, ...], ...]
+"""Ids of the subjects of each fold; every subject is in exactly one."""
+
+
+def make_folds(ids: Sequence[str], count: int | None, seed: int) -> Folds:
+    """Share subjects out to folds that differ by at most one subject in size.
+
+    Args:
+        ids: of the subjects.
+        count: of the folds; None leaves one subject out at a time.
+        seed: with another seed other subjects share a fold; without effect if `count` is None.
+
+    Raises:
+        ConfigError: unless there are 2 folds or more and no more than subjects.
+    """
+    if not 2 <= (len(ids) if count is None else count) <= len(ids):
+        raise ConfigError(
+            message(
+                "folds",
+                f"2 folds or more, and no more than the {len(ids)} subjects",
+                "loo" if count is None else count,
+                "choose another number or add subjects",
+            )
+        )
+    if count is None:
+        return tuple((id_,) for id_ in ids)
+    order = shuffled(ids, seed)
+    return tuple(tuple(sorted(order[n::count], key=ids.index)) for n in range(count))
+
+
+def read_folds(path: Path, ids: Sequence[str]) -> Folds:
+    """Folds from a CSV file with the columns `subject` and `fold`.
+
+    Args:
+        path: the file; a fold may have any name.
+        ids: of the subjects of the data set, each of which has exactly one line.
+
+    Returns:
+        Folds in the order in which people count their names.
+
+    Raises:
+        DataError: naming subjects that are unknown, repeated or missing, or if there are fewer
+            than two folds.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(message(path, "a CSV file in UTF-8", error, "check the file")) from error
+    if not rows or any(not row.get("subject") or not row.get("fold") for row in rows):
+        received = ", ".join(map(str, rows[0])) if rows else "no line"
+        rule = "a subject and its fold on every line, below a header subject,fold"
+        raise DataError(message(path, rule, received, "fill it in"))
+    pairs = [(row["subject"].strip(), row["fold"].strip()) for row in rows]
+    found = [subject for subject, _ in pairs]
+    faults = [f"{s} is unknown" for s in dict.fromkeys(found) if s not in ids]
+    faults += [f"{s} is there twice" for s in dict.fromkeys(found) if found.count(s) > 1]
+    faults += [f"{s} is missing" for s in ids if s not in found]
+    names = sorted({fold for _, fold in pairs}, key=natural_key)
+    if len(names) < 2:
+        faults.append("there is one fold")
+    if faults:
+        rule = f"two folds or more with each of the subjects {', '.join(ids)} once"
+        raise DataError(message(path, rule, "; ".join(faults), "mend these lines"))
+    members = {name: {s for s, fold in pairs if fold == name} for name in names}
+    return tuple(tuple(id_ for id_ in ids if id_ in members[name]) for name in names)

@@ -1,0 +1,133 @@
+"""The networks of a run folder, in float32, and what each signature of their export answers."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from voxres_tf.config import CASCADE_FILE, CascadeConfig, RunConfig, load
+from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
+from voxres_tf.errors import ModelError, message
+from voxres_tf.model.network import build_network
+
+Weights = Literal["best", "last"]
+Answer = Callable[[Any], Any]
+"""Channels of tiles, float32 [B, X, Y, Z, C] -> probabilities, float32 [B, X, Y, Z, K]."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A trained network and the folder that it comes from."""
+
+    run: Path
+    config: RunConfig
+    model: keras.Model
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What predicts: the last network and, with auto-context, those of the first stage."""
+
+    first: tuple[Stage, ...]
+    last: Stage
+
+    @property
+    def networks(self) -> tuple[Stage, ...]:
+        """All of them, in the order in which they see a subject."""
+        return (*self.first, self.last)
+
+    def answers(self) -> Mapping[str, tuple[int, Answer]]:
+        """Signature -> number of its channels, and what it answers (paper, section 2.3)."""
+        channels = self.last.config.model.in_channels
+        if not self.first:
+            return {ANSWER: (channels, _probabilities(self.last.model))}
+        firsts = [_probabilities(stage.model) for stage in self.first]
+        second = _probabilities(self.last.model)
+
+        def maps(image: Any) -> Any:
+            return tf.add_n([first(image) for first in firsts]) / float(len(firsts))
+
+        def both(image: Any) -> Any:
+            return second(tf.concat([image, maps(image)], axis=-1))
+
+        without = channels - self.last.config.model.context_channels
+        return {
+            ANSWER: (without, both),
+            FIRST_STAGE: (without, maps),
+            SECOND_STAGE: (channels, second),
+        }
+
+    def weights_hash(self) -> str:
+        """SHA-256 over all weights, as little-endian float32 in the networks' order."""
+        digest = hashlib.sha256()
+        for stage in self.networks:
+            for variable in stage.model.weights:
+                digest.update(np.ascontiguousarray(variable.numpy(), "<f4").tobytes())
+        return digest.hexdigest()
+
+
+def load_stages(run: Path, weights: Weights | None = None) -> Stages:
+    """Build the networks of a training, or of an auto-context training, with their weights.
+
+    A run may have been trained in mixed precision; what is loaded is always float32.
+
+    Args:
+        run: folder of `voxres train` or `voxres auto-context`.
+        weights: "best" by validation or "last"; best where there are any by default.
+
+    Raises:
+        ConfigError: if a config cannot be read.
+        ModelError: if a run has no such weights, or they are of another network.
+    """
+    if not (run / CASCADE_FILE).is_file():
+        return Stages((), _load(run, weights))
+    cascade = load(CascadeConfig, run / CASCADE_FILE)
+    first = tuple(_load(run / folder, weights) for folder in cascade.first)
+    return Stages(first, _load(run / cascade.second, weights))
+
+
+def _probabilities(model: keras.Model) -> Answer:
+    return lambda image: tf.nn.softmax(model(image, training=False)["main"])
+
+
+def _load(run: Path, weights: Weights | None) -> Stage:
+    config = load(RunConfig, run / "config.json")
+    source = _weights_file(run, weights)
+    model = build_network(config.model)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns when it leaves a layer with the random weights it began with.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(str(source))
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise ModelError(
+            message(
+                source,
+                "weights of the network in config.json",
+                " ".join(str(error).split())[:200],
+                "export a run folder as training left it",
+            )
+        ) from error
+    return Stage(run, config, model)
+
+
+def _weights_file(run: Path, weights: Weights | None) -> Path:
+    there = [name for name in ("best", "last") if (run / f"{name}.weights.h5").is_file()]
+    if not there or (weights is not None and weights not in there):
+        raise ModelError(
+            message(
+                run,
+                f"a run with {f'its {weights} weights' if weights else 'weights'}",
+                f"{' and '.join(there) or 'no'} weights",
+                f"export the {there[0]} ones" if there else "train it first",
+            )
+        )
+    return run / f"{weights or there[0]}.weights.h5"

@@ -1,0 +1,31 @@
+"""Configurations to start from, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from voxres_tf.config import ModelConfig, RunConfig
+
+_HALF = RunConfig(model=ModelConfig(width=16))
+_FAST = {"optimizer": "adam", "learning_rate": 2e-3, "l2": 1e-5, "clip_norm": 1.0}
+
+PRESETS: Mapping[str, RunConfig] = MappingProxyType(
+    {
+        "full": RunConfig(),
+        "half": _HALF,
+        "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
+        # For two cores and an evening: see README, "Figures".
+        "cpu": _HALF.updated(
+            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 7200,
+                      "foreground_share": 0.8, "jitter": 0.1}
+        ),
+        # For `voxres demo` and tests: minutes, not hours.
+        "tiny": _HALF.updated(
+            model={"width": 8},
+            training={
+                **_FAST, "crop": (48, 48, 24), "batch": 2, "steps": 600, "steps_per_epoch": 50,
+            },
+        ),
+    }
+)  # fmt: skip
