@@ -132,6 +132,6 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        then = "pip install 'voxres-tf[ray]'"
+        then = "run pip install 'voxres-tf[ray]'"
         raise ConfigError(message("engine ray", "Ray is installed", "no Ray", then)) from None
     return ray
