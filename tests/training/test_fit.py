@@ -144,12 +144,21 @@ def test_a_finished_run_is_left_as_it_is_but_steps_may_grow(
 def test_mixed_precision_trains_and_resumes_with_its_loss_scale(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path, precision: str
 ) -> None:
-    short = config.updated(training={"precision": precision, "steps": 4})
+    crop = (24, 16, 16)
+    short = config.updated(training={"precision": precision, "steps": 4, "crop": crop})
     run = fit.train(subjects, tmp_path / "run", short)
     fit.train(subjects, run, short.updated(training={"steps": 8}))
     assert np.isfinite([row["loss"] for row in rows(run)]).all()
     scaled = [name for name in weights(run) if "dynamic_scale" in name]
     assert bool(scaled) == (precision == "mixed_float16")
+
+
+def test_bfloat16_crops_that_the_processor_computes_wrongly_are_refused(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    narrow = config.updated(training={"precision": "mixed_bfloat16", "crop": (16, 24, 24)})
+    with pytest.raises(TrainingError, match=r"at least 24 voxels.*Received: \(16, 24, 24\)"):
+        fit.train(subjects, tmp_path / "run", narrow)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from voxres_tf.config import RunConfig
+from voxres_tf.config import RunConfig, TrainingConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, message
@@ -91,6 +91,7 @@ def _fit(
     held_out: Sequence[CachedSubject],
 ) -> None:
     check_same_data(folder, learning)
+    _require_sound_kernels(config.training)
     write_json(folder.config, config.model_dump(mode="json"))
     write_json(folder.summary, summary_of(learning, held_out, config))
     training, outputs = config.training, outputs_of(config.model)
@@ -159,6 +160,25 @@ def _callbacks(
         cb.Recorder(folder.path, counter, rows),
         cb.Checkpoint(folder.state, counter, training, folder.last),
     ]
+
+
+def _require_sound_kernels(training: TrainingConfig) -> None:
+    """Refuse what oneDNN computes wrongly (TensorFlow 2.21, on processors with and without BF16).
+
+    Where the first axis of a volume has two voxels, its bfloat16 gradient of a 3^3 kernel holds
+    whatever was in memory. The networks halve a crop three times, so 8 and 16 voxels come to that.
+    """
+    smallest = 24
+    on_cpu = not training_devices()
+    if training.precision == "mixed_bfloat16" and on_cpu and training.crop[0] < smallest:
+        raise TrainingError(
+            message(
+                "crop",
+                f"in mixed_bfloat16 on a CPU at least {smallest} voxels along the first axis",
+                training.crop,
+                "choose a larger crop or float32",
+            )
+        )
 
 
 def _strategy(batch: int) -> tf.distribute.Strategy:
