@@ -15,7 +15,7 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "full": RunConfig(),
         "half": _HALF,
         "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
-        # For two cores and an evening: see README, "Figures".
+        # For two cores and two hours: see README, "Figures".
         "cpu": _HALF.updated(
             training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 7200,
                       "foreground_share": 0.8, "jitter": 0.1}

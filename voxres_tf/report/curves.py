@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -79,7 +80,8 @@ def _finish(axes: Axes, title: str, *, logarithmic: bool) -> None:
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    if logarithmic and axes.lines:
+    # A rate that has fallen to 0 cannot be drawn on a logarithmic axis, if it is all there is.
+    if logarithmic and any(np.max(line.get_ydata()) > 0 for line in axes.lines):
         axes.set_yscale("log")
     if axes.lines:
         axes.legend(frameon=False, fontsize=9)
