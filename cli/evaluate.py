@@ -26,7 +26,9 @@ _THERE = click.Path(exists=True, path_type=Path)
     show_default=True,
     help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Scores as a CSV file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Scores as a CSV file."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 def command(
     pred: Path, ref: Path, protocol: str, ref_coding: str, output: Path | None, overwrite: bool
@@ -43,6 +45,6 @@ def command(
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
     evaluation = evaluate(pred, ref, protocol=protocol, coding=ref_coding)
+    click.echo(table(evaluation))
     if output is not None:
         write_scores(output, evaluation.scores)
-    click.echo(table(evaluation))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from voxres_tf.config import Architecture, Precision, RunConfig, load
 from voxres_tf.presets import PRESETS
@@ -18,7 +19,9 @@ _OPTIONS = (
         "--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset."
     ),
     click.option("--layout", type=LAYOUT, default="auto", show_default=True),
-    click.option("--modalities", type=ModalityList(), default="all", show_default=True),
+    click.option(
+        "--modalities", type=ModalityList(), help="[default: those of --config, else all]"
+    ),
     click.option(
         "--filtered/--no-filtered", default=None, help="Gaussian-subtracted CLAHE channels."
     ),
@@ -43,7 +46,7 @@ _OPTIONS = (
     click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
     click.option("--jitter", type=click.FloatRange(0), help="SD of gain and offset."),
     click.option("--precision", type=click.Choice(get_args(Precision))),
-    click.option("--seed", type=click.IntRange(0)),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1)),
     click.option("--checkpoint-minutes", type=click.FloatRange(0, min_open=True)),
 )
 
@@ -80,6 +83,9 @@ def run_config(
     model = _given(architecture=architecture, width=width)
     if training["aux_schedule"] and (architecture or config.model.architecture) != "voxresnet":
         raise click.UsageError("--aux-schedule is for the auxiliary outputs of --model voxresnet")
+    asked = click.get_current_context().get_parameter_source("modalities")
+    if config_file and asked is not ParameterSource.COMMANDLINE:
+        modalities = config.preprocess.modalities
     preprocess: dict[str, Any] = {"modalities": modalities or available}
     preprocess |= _given(filtered=filtered)
     given = _given(**training)

@@ -59,4 +59,5 @@ def command(
 
     folder = RunFolder(train(learning, run, config, val=held_out, resume=resume, cache=cache))
     training_curves(folder.curves, read_history(folder.history))
-    click.echo(f"{run}: trained for {config.training.steps} steps. Next: voxres export {run}")
+    click.echo(f"{run}: trained for {config.training.steps} steps")
+    click.echo(f"Next: voxres export {run} -o saved_models/{run.resolve().name}")

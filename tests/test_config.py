@@ -154,3 +154,17 @@ def test_a_file_that_is_no_config_names_itself(content: bytes, tmp_path: Path) -
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.json: a JSON file"):
         load(RunConfig, tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": 2**32},
+        {"jitter": float("inf")},
+        {"learning_rate": float("nan")},
+        {"crop": (8, 8, 2048)},
+    ],
+)
+def test_values_that_would_fail_later_are_refused_at_once(values):
+    with pytest.raises(ConfigError):
+        RunConfig().updated(training=values)

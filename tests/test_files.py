@@ -57,6 +57,18 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    rule = r"file/x\.csv: a place that can be written. Received: .*Choose another output"
+    with pytest.raises(VoxResError, match=rule):
+        files.write_text(tmp_path / "file" / "x.csv", "")
+    with (
+        pytest.raises(VoxResError, match="a place that can be written"),
+        files.locked(tmp_path / "file"),
+    ):
+        pass
+
+
 def test_a_folder_appears_with_all_its_files_or_not(tmp_path: Path) -> None:
     target = tmp_path / "model"
     with pytest.raises(RuntimeError, match="half"):
@@ -69,7 +81,7 @@ def test_a_folder_appears_with_all_its_files_or_not(tmp_path: Path) -> None:
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), files.atomic_path(tmp_path / "a.txt"):
+    with pytest.raises(VoxResError, match="No such file"), files.atomic_path(tmp_path / "a.txt"):
         pass
 
 

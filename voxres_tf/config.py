@@ -19,7 +19,7 @@ STRIDE = 8
 Architecture = Literal["voxresnet", "unet3d"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Positive = Annotated[int, Field(gt=0)]
-Multiple = Annotated[int, Field(gt=0, multiple_of=STRIDE)]
+Multiple = Annotated[int, Field(gt=0, le=1024, multiple_of=STRIDE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Shape = tuple[Multiple, Multiple, Multiple]
 
@@ -27,7 +27,9 @@ Shape = tuple[Multiple, Multiple, Multiple]
 class Config(BaseModel):
     """Frozen, strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class PreprocessConfig(Config):
@@ -131,7 +133,7 @@ class TrainingConfig(Config):
     flip: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
     precision: Precision = "float32"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validate_every: Positive = 10
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
 

@@ -20,17 +20,27 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffixes of the target (`.nii.gz` stays `.nii.gz`), since writers
     choose their format by it. Works for files and for folders; a folder must not exist yet.
+
+    Raises:
+        VoxResError: if nothing can be written there.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".partial-{secrets.token_hex(4)}-{target.name}"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        raise VoxResError(_unwritable(target, error)) from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        elif temporary.exists():
+            temporary.unlink()
+
+
+def _unwritable(target: Path, error: OSError) -> str:
+    why = error.strerror or str(error)
+    return message(target, "a place that can be written", why, "choose another output")
 
 
 def write_text(target: Path, text: str) -> None:
@@ -75,8 +85,12 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise VoxResError(_unwritable(folder, error)) from error
+    with lock as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -52,7 +52,7 @@ def test_the_help_page_lists_every_command(flag: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_exists_and_explains_itself(name: str) -> None:
-    command = import_module(f"voxres_cli.{name}").command
+    command = import_module(f"voxres_cli.{name.replace('-', '_')}").command
     assert isinstance(command, click.Command)
     result = run(name, "--help")
     assert result.exit_code == 0

@@ -101,11 +101,14 @@ def test_a_config_file_stands_in_for_the_preset(
     data: Path, tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:
     file = tmp_path / "config.json"
-    file.write_text(json.dumps(PRESETS["tiny"].model_dump(mode="json")))
+    config = PRESETS["tiny"].updated(preprocess={"modalities": ("flair",)})
+    file.write_text(json.dumps(config.model_dump(mode="json")))
     code, output = invoke(data, "-o", tmp_path / "run", "--config", file, "--steps", 5)
     assert code == 0, output
-    assert calls[0]["config"].model == PRESETS["tiny"].model.model_copy(update={"in_channels": 4})
-    assert calls[0]["config"].training.steps == 5
+    assert calls[0]["config"] == config.updated(training={"steps": 5})
+    code, output = invoke(data, "-o", tmp_path / "all", "--config", file, "--modalities", "all")
+    assert code == 0, output
+    assert calls[1]["config"] == config.updated(preprocess={"modalities": ("t1", "flair")})
 
 
 @pytest.mark.parametrize(

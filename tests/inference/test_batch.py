@@ -93,8 +93,20 @@ def test_a_file_cannot_hold_two_subjects(make_predictor, write_subject, tmp_path
 
 def test_a_file_is_no_folder(make_predictor, write_subject, tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(ConfigError, match="a folder, or a name in"):
-        predict_all(make_predictor(), [write_subject()], OutputPlan(tmp_path / "out"))
+    for name in ("out", "labels.img", "labels.NII.GZ"):
+        with pytest.raises(ConfigError, match=r"a folder, or a file that ends in \.nii"):
+            predict_all(make_predictor(), [write_subject()], OutputPlan(tmp_path / name))
+
+
+def test_outputs_do_not_replace_each_other(make_predictor, write_subject, tmp_path):
+    out = tmp_path / "out"
+    for options in (
+        {"volumes": out / "s1_dseg.nii.gz"},
+        {"volumes": tmp_path / "x", "report": tmp_path / "a" / ".." / "x"},
+    ):
+        with pytest.raises(ConfigError, match="a file for each output"):
+            predict_all(make_predictor(), [write_subject()], OutputPlan(out, **options))
+    assert not out.exists()
 
 
 def test_inputs_are_never_replaced(make_predictor, write_subject):

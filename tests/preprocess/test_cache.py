@@ -98,3 +98,19 @@ def test_labels_without_tissue_are_refused_and_leave_nothing(
 def test_a_subject_without_labels_is_refused(files: SubjectFiles, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="label file"):
         cache.cached([replace(files, labels=None)], CONFIG, tmp_path / "cache")
+
+
+def test_two_processes_may_prepare_the_same_subject_at_once(
+    files: SubjectFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = cache.prepare
+
+    def overtaken(*args: object) -> object:
+        monkeypatch.setattr(cache, "prepare", original)
+        cache.cached([files], CONFIG, tmp_path / "cache")  # the other process is faster
+        return original(*args)
+
+    monkeypatch.setattr(cache, "prepare", overtaken)
+    (entry,) = cache.cached([files], CONFIG, tmp_path / "cache")
+    assert entry.image.shape == (*SHAPE, 2)
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [entry.key]

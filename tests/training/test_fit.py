@@ -12,9 +12,10 @@ import pytest
 from voxres_tf.config import RunConfig, load
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, TrainingError, VoxResError
-from voxres_tf.files import locked
+from voxres_tf.files import locked, write_json
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
+from voxres_tf.training.run import RunFolder, check_resume
 
 
 class KilledError(BaseException):
@@ -138,6 +139,8 @@ def test_a_finished_run_is_left_as_it_is_but_steps_may_grow(
     assert (run / "state.npz").read_bytes() == before
     fit.train(subjects, run, config.updated(training={"steps": 12}))
     assert [row["step"] for row in rows(run)] == [4, 8, 12]
+    with pytest.raises(TrainingError, match=r"at least the 12 steps that were made. Received: 8"):
+        fit.train(subjects, run, config)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -196,6 +199,21 @@ def test_what_resume_refuses(
         fit.train(subjects[:2], run, config)
     with pytest.raises(DataError, match="subject 1: ids are unique"):
         fit.train(subjects, tmp_path / "leak", config, val=subjects[:1])
+
+
+def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
+    config: RunConfig, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path)
+    write_json(folder.config, config.model_dump(mode="json"))
+    other = config.updated(training={"seed": 9})
+    check_resume(folder, other, "auto")
+    folder.state.write_bytes(b"no state")
+    with pytest.raises(TrainingError, match=r"state\.npz: a state as training wrote it"):
+        check_resume(folder, other, "auto")
+    np.savez(folder.state, step=1)
+    with pytest.raises(TrainingError, match=r"training\.seed 3 -> 9"):
+        check_resume(folder, other, "auto")
 
 
 def test_one_process_at_a_time(

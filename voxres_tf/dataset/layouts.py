@@ -188,7 +188,8 @@ def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
         suffix = next((s for s in _SUFFIXES if path.name.lower().endswith(s)), None)
         if suffix and not path.is_dir():
             stem = prefix + path.name[: -len(suffix)]
-            volumes.append((path.with_suffix(".img") if suffix == ".hdr" else path, stem))
+            voxels = ".IMG" if path.suffix.isupper() else ".img"
+            volumes.append((path.with_suffix(voxels) if suffix == ".hdr" else path, stem))
     return volumes
 
 

@@ -116,7 +116,8 @@ def _subject_folders(ref: Path, coding: str) -> dict[str, ReferenceFiles]:
 
 
 def _in_folder(folder: Path, coding: str) -> ReferenceFiles | None:
-    name = folder.resolve().name.lower()
+    # Of a link its own name counts, as in `dataset.layouts`; "." and ".." have none.
+    name = (folder if folder.name not in ("", "..") else folder.resolve()).name.lower()
     others = ("segm", f"{name}_segtri_ana", f"{name}_seg_ana")
     named: dict[str, Path] = {}
     for path in _niftis(folder):

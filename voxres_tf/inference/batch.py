@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -120,9 +121,15 @@ def _check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
                 plan.out, "a file for one subject", f"{len(subjects)} subjects", "name a folder"
             )
         )
-    if not plan.is_file and plan.out.exists() and not plan.out.is_dir():
+    image = plan.out.suffix.lower() in (".img", ".hdr", ".nii", ".gz", ".mgz", ".nrrd", ".mha")
+    if not plan.is_file and (image or (plan.out.exists() and not plan.out.is_dir())):
         raise ConfigError(
-            message(plan.out, "a folder, or a name in .nii or .nii.gz", "a file", "name another")
+            message(
+                plan.out,
+                "a folder, or a file that ends in .nii or .nii.gz",
+                "a file that does not",
+                "name another",
+            )
         )
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
@@ -131,6 +138,11 @@ def _check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     if clash:
         raise ConfigError(
             message(clash[0], "outputs are no inputs", "a scan of a subject", "name another output")
+        )
+    twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            message(twice[0], "a file for each output", "one name for two", "name another output")
         )
     there = [str(path) for path in outputs if path.exists()]
     if there and not plan.overwrite:

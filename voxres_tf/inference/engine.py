@@ -60,7 +60,7 @@ class SavedModelEngine:
             with tf.device(self.device):
                 # Kept, since the signature alone does not keep the weights alive.
                 self._loaded = tf.saved_model.load(str(path))
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             raise ModelError(
                 message(path, "a SavedModel", _line(error), "export the model again")
             ) from error

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
-from voxres_tf.errors import DataError, message
+from voxres_tf.errors import DataError, VoxResError, message
 from voxres_tf.files import atomic_path, file_hash, json_hash
 from voxres_tf.preprocess.channels import prepare
 
@@ -106,9 +106,10 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
 
 def _content(path: Path) -> list[str]:
     # An Analyze image has its geometry and scale in a second file.
-    header = path.with_suffix(".hdr")
-    pair = path.suffix == ".img" and header.is_file()
-    return [file_hash(path), *([file_hash(header)] if pair else [])]
+    if path.suffix.lower() != ".img":
+        return [file_hash(path)]
+    headers = [h for h in (path.with_suffix(s) for s in (".hdr", ".HDR")) if h.is_file()]
+    return [file_hash(path), *map(file_hash, headers)]
 
 
 def cached(
@@ -126,7 +127,12 @@ def cached(
 def _entry(files: SubjectFiles, config: PreprocessConfig, folder: Path) -> CachedSubject:
     entry = folder / cache_key(files, config)
     if not entry.is_dir():
-        _write(files, config, entry)
+        try:
+            _write(files, config, entry)
+        except VoxResError:
+            # Another process may have prepared the same voxels in the meantime.
+            if not entry.is_dir():
+                raise
     return CachedSubject(files.id, entry)
 
 

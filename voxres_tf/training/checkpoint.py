@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -24,8 +25,13 @@ def save_state(path: Path, model: keras.Model, step: int) -> None:
 
 def saved_step(path: Path) -> int:
     """How many updates a state has seen, without reading the rest."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return int(arrays[STEP])
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return int(arrays[STEP])
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise TrainingError(
+            message(path, "a state as training wrote it", error, "start a new run")
+        ) from error
 
 
 def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, Any]]:

@@ -82,6 +82,18 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
         raise TrainingError(
             message(folder.path, "a new run folder", "one that holds a run", "choose another")
         )
+    if not folder.state.is_file():
+        return  # It failed before its first checkpoint: there is nothing to go on with.
+    made = saved_step(folder.state)
+    if config.training.steps < made:
+        raise TrainingError(
+            message(
+                folder.path,
+                f"a resumed run has at least the {made} steps that were made",
+                config.training.steps,
+                "ask for more steps, or start a new run",
+            )
+        )
     before, now = (_fixed(c) for c in (load(RunConfig, folder.config), config))
     changed = sorted(key for key in now if now[key] != before.get(key))
     if changed:
