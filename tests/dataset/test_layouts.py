@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxres_tf.dataset.checks import check_dataset
 from voxres_tf.dataset.layouts import LAYOUTS, find_subjects, natural_key, subject_from_folder
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import ConfigError, DataError
@@ -223,8 +225,14 @@ def test_dot_is_no_id(tmp_path, scan, monkeypatch):
 def test_one_scan_in_two_files(tmp_path, scan):
     scan(tmp_path / "1" / "T1.nii")
     scan(tmp_path / "1" / "T1.nii.gz")
-    with pytest.raises(DataError, match=r"one file for one scan. Received: T1.nii and T1.nii.gz"):
-        find_subjects(tmp_path)
+    scan(tmp_path / "2" / "T1.nii")
+    bad, good = find_subjects(tmp_path)
+    assert not good.faults
+    fault = r"one file for one scan. Received: T1.nii and T1.nii.gz"
+    with pytest.raises(DataError, match=fault):
+        read_subject(bad, ("t1",))
+    problems = map(str, check_dataset([bad, good], None, need_labels=False, quiet=True))
+    assert any(re.search(f"subject 1: .*{fault}", problem) for problem in problems)
 
 
 def test_nothing_found_names_layouts_and_contents(tmp_path):

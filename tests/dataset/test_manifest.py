@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxres_tf.config import MODALITIES
+from voxres_tf.dataset.checks import check_dataset
 from voxres_tf.dataset.manifest import read_manifest, write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError
@@ -72,7 +73,6 @@ def test_pair_is_named_by_its_voxels(manifest, tmp_path):
         ("subject,t1\nx,a.nii\ny,b.nii\nx,b.nii\n", r"line 4: subject 'x' is on line 2 already"),
         ("subject,t1\nx,a.nii,b.nii\n", r"line 2: cells beyond the last column: b.nii"),
         ("subject,t1,label\nx,,a.nii\n", r"line 2: subject 'x' has no scan"),
-        ("subject,t1,label\nx,a.nii,c.nii\n", r"line 2: label file c.nii is missing"),
         ("subject,t1,scheme\nx,a.nii,brats\n", r"line 2: scheme 'brats' is none of tissue, "),
         ('subject,t1\n"x,a.nii\n', r"a CSV file in UTF-8"),
     ],
@@ -83,15 +83,23 @@ def test_faults(manifest, text, fault):
 
 
 def test_all_faults_at_once(manifest):
-    path = manifest("subject,t1,t2\nx,no.nii,a.nii\nx,a.nii,\ny,,\n")
+    path = manifest("subject,t1,t2\n,no.nii,a.nii\nx,a.nii,\nx,a.nii,\ny,,\n")
     with pytest.raises(DataError) as caught:
         read_manifest(path)
     for fault in (
-        "line 2: t1 file no.nii is missing",
-        "line 3: subject 'x'",
-        "line 4: subject 'y'",
+        "line 2: '' is no subject id",
+        "line 4: subject 'x'",
+        "line 5: subject 'y'",
     ):
         assert fault in str(caught.value)
+
+
+def test_a_missing_file_is_the_fault_of_its_subject_alone(manifest):
+    subjects = read_manifest(manifest("subject,t1,label\nx,no.nii,\ny,a.nii,none.nii\n"))
+    assert [files.id for files in subjects] == ["x", "y"]
+    problems = list(map(str, check_dataset(subjects, None, need_labels=False, quiet=True)))
+    assert any("subject x" in p and "no.nii: a file is there" in p for p in problems)
+    assert any("subject y" in p and "none.nii: a file is there" in p for p in problems)
 
 
 def test_not_utf8_and_not_there(manifest, tmp_path):

@@ -122,6 +122,8 @@ class _SubjectCheck:
 
     def run(self, modalities: Sequence[str], *, need_labels: bool) -> None:
         """Check the files of the modalities, then the labels, against the first that reads."""
+        for fault in self.files.faults:
+            self._add(None, fault)
         for modality in modalities:
             if modality in self.files.images:
                 self._image(self.files.images[modality])

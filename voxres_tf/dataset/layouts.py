@@ -82,11 +82,12 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
 
     Returns:
         At least one subject. A folder with a scan or labels of its layout is a subject, however
-        incomplete; `checks.check_dataset` tells what it lacks. Subjects without labels have None.
+        incomplete; `checks.check_dataset` tells what it lacks, and whether a scan is there twice.
+        Subjects without labels have None.
 
     Raises:
         ConfigError: for an unknown layout.
-        DataError: if nothing is found, a manifest has faults, or a scan is there twice.
+        DataError: if nothing is found, or a manifest has faults.
     """
     if layout not in ("auto", *LAYOUTS):
         rule = f"a layout is auto, {', '.join(LAYOUTS)}"
@@ -113,7 +114,7 @@ def subject_from_folder(folder: Path) -> SubjectFiles:
     `t1-ir`, `flair`, `t2_flair` or `t2-flair`, and `t2`, in upper or lower case.
 
     Raises:
-        DataError: if the folder holds no scan, more than one subject, or a scan twice.
+        DataError: if the folder holds no scan, or more than one subject.
     """
     for naming in _NAMINGS.values():
         found = _read(folder, naming)
@@ -194,20 +195,23 @@ def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
 
 
 def _subject(id_: str, found: Mapping[str, set[Path]], naming: _Naming) -> SubjectFiles:
-    images = {m: p for m, names in naming.images.items() if (p := _first(found, names))}
-    for name, scheme in naming.labels.items():
-        if labels := _first(found, [name]):
-            return SubjectFiles(id_, images, labels, scheme)
-    return SubjectFiles(id_, images)
+    used = {m: p for m, names in naming.images.items() if (p := _first(found, names))}
+    images = {modality: min(paths) for modality, paths in used.items()}
+    name = next((name for name in naming.labels if name in found), None)
+    scans = [*used.values(), *([found[name]] if name else [])]
+    faults = tuple(_twice(paths) for paths in scans if len(paths) > 1)
+    if name is None:
+        return SubjectFiles(id_, images, faults=faults)
+    return SubjectFiles(id_, images, min(found[name]), naming.labels[name], faults)
 
 
-def _first(found: Mapping[str, set[Path]], names: Sequence[str]) -> Path | None:
-    paths = next((found[name] for name in names if name in found), set())
-    if len(paths) > 1:
-        both = " and ".join(sorted(path.name for path in paths))
-        folder = min(paths).parent
-        raise DataError(message(folder, "one file for one scan", both, "remove one of them"))
-    return next(iter(paths), None)
+def _first(found: Mapping[str, set[Path]], names: Sequence[str]) -> set[Path]:
+    return next((found[name] for name in names if name in found), set())
+
+
+def _twice(paths: set[Path]) -> str:
+    both = " and ".join(sorted(path.name for path in paths))
+    return message(min(paths).parent, "one file for one scan", both, "remove one of them")
 
 
 def _listing(folder: Path) -> list[Path]:

@@ -37,11 +37,12 @@ def read_manifest(path: Path) -> list[SubjectFiles]:
 
     Raises:
         DataError: naming every fault with its line: unknown columns, ids that are missing, used
-            twice or no file names, missing files, unknown label schemes, rows without a scan.
+            twice or no file names, unknown label schemes, rows without a scan. Files that are not
+            there are faults of their subjects; `checks.check_dataset` tells.
     """
     rows = _rows(path)
     seen: dict[str, int] = {}
-    faults = [f"line {row.line}: {fault}" for row in rows for fault in _faults(row, path, seen)]
+    faults = [f"line {row.line}: {fault}" for row in rows for fault in _faults(row, seen)]
     if faults:
         raise DataError(message(path, "a sound manifest", "; ".join(faults), "mend these lines"))
     return [_subject(row, path) for row in rows]
@@ -104,7 +105,7 @@ def _header_fault(columns: Sequence[str]) -> str | None:
     return None if set(MODALITIES) & set(columns) else "no modality"
 
 
-def _faults(row: _Row, manifest: Path, seen: dict[str, int]) -> Iterator[str]:
+def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
     id_ = row.cells.get("subject", "")
     # Ids become names of files.
     if not id_ or id_ in (".", "..") or set(id_) & set("/\\\0\r\n"):
@@ -116,10 +117,6 @@ def _faults(row: _Row, manifest: Path, seen: dict[str, int]) -> Iterator[str]:
         yield f"cells beyond the last column: {', '.join(row.surplus)}"
     if not any(row.cells.get(m) for m in MODALITIES):
         yield f"subject {id_!r} has no scan"
-    for column in (*MODALITIES, "label"):
-        cell = row.cells.get(column)
-        if cell and not _file(cell, manifest).is_file():
-            yield f"{column} file {cell} is missing"
     scheme = row.cells.get("scheme") or "tissue"
     if scheme not in SCHEMES:
         yield f"scheme {scheme!r} is none of {', '.join(SCHEMES)}"

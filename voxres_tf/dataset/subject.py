@@ -21,12 +21,14 @@ class SubjectFiles:
         images: modality (see `config.MODALITIES`) -> file.
         labels: file of the reference segmentation, None where there is none.
         scheme: name of the label scheme of that file (see `labels.SCHEMES`).
+        faults: what is wrong with how it lies there; such a subject cannot be read.
     """
 
     id: str
     images: Mapping[str, Path]
     labels: Path | None = None
     scheme: str = "tissue"
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +61,11 @@ def read_subject(
         with_labels: read the labels too, which must then exist.
 
     Raises:
-        DataError: for a modality or labels that are missing, a file that cannot be read, grids
-            that differ, or values that are not finite.
+        DataError: for faults of the files, a modality or labels that are missing, a file that
+            cannot be read, grids that differ, or values that are not finite.
     """
+    if files.faults:
+        raise DataError(files.faults[0])
     missing = [m for m in modalities if m not in files.images]
     if missing:
         raise DataError(
