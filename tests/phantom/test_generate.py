@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.dataset.manifest import read_manifest
-from voxres_tf.errors import ConfigError, OutputExistsError
+from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.files import file_hash
 from voxres_tf.labels import scheme
 from voxres_tf.phantom import generate
@@ -162,7 +162,7 @@ def test_a_subject_that_fails_leaves_nothing(
 
     monkeypatch.setattr(generate, "generate_subject", lambda *_, **__: subject)
     monkeypatch.setattr(generate, "write_volume", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(VoxResError, match="disk full"):
         write_phantom(tmp_path, 1, 0, "small")
     assert list((tmp_path / "TrainingData").iterdir()) == []
 
