@@ -163,7 +163,7 @@ def _callbacks(
 
 
 def _require_sound_kernels(training: TrainingConfig) -> None:
-    """Refuse what oneDNN computes wrongly (TensorFlow 2.21, on processors with and without BF16).
+    """Refuse what oneDNN computes wrongly (TensorFlow 2.21, on a processor with AVX512_BF16).
 
     Where the first axis of a volume has two voxels, its bfloat16 gradient of a 3^3 kernel holds
     whatever was in memory. The networks halve a crop three times, so 8 and 16 voxels come to that.
