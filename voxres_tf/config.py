@@ -77,6 +77,8 @@ class ModelConfig(Config):
             twice as many; in the U-Net they grow to 16 times as many.
         thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module;
             VoxResNet only.
+        norm_momentum: of the batch normalisation's running mean and variance: the share that a
+            step leaves as it was. 1 / (1 - norm_momentum) steps should be few of a training's.
     """
 
     architecture: Architecture = "voxresnet"
@@ -85,6 +87,7 @@ class ModelConfig(Config):
     classes: Annotated[int, Field(ge=2)] = 4
     width: Positive = 32
     thin_kernels: bool = False
+    norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
     @model_validator(mode="after")
     def _kernels_of_voxresnet(self) -> Self:

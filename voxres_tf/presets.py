@@ -9,6 +9,10 @@ from voxres_tf.config import ModelConfig, RunConfig
 
 _HALF = RunConfig(model=ModelConfig(width=16))
 _FAST = {"optimizer": "adam", "learning_rate": 2e-3, "l2": 1e-5, "clip_norm": 1.0}
+_CPU = _HALF.updated(
+    training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 7200,
+              "foreground_share": 0.8, "jitter": 0.1}
+)  # fmt: skip
 
 PRESETS: Mapping[str, RunConfig] = MappingProxyType(
     {
@@ -16,9 +20,10 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "half": _HALF,
         "thin": RunConfig(model=ModelConfig(thin_kernels=True)),
         # For two cores and two hours: see README, "Figures".
-        "cpu": _HALF.updated(
-            training={**_FAST, "crop": (64, 64, 48), "batch": 2, "steps": 7200,
-                      "foreground_share": 0.8, "jitter": 0.1}
+        "cpu": _CPU,
+        # Three minutes: for tables of many trainings that are compared with each other.
+        "quick": _CPU.updated(
+            model={"norm_momentum": 0.9}, training={"steps": 200, "steps_per_epoch": 20}
         ),
         # For `voxres demo` and tests: minutes, not hours.
         "tiny": _HALF.updated(

@@ -40,10 +40,12 @@ class Blocks:
     Args:
         precision: Keras policy of all layers but the classifiers, which stay in float32.
         l2: lambda of eq. (3); multiplies the sum of the squared kernels.
+        norm_momentum: as `ModelConfig`'s.
     """
 
-    def __init__(self, precision: str, l2: float) -> None:
+    def __init__(self, precision: str, l2: float, norm_momentum: float) -> None:
         self._dtype = precision
+        self._momentum = norm_momentum
         self._penalty: Callable[[], Any] = lambda: keras.regularizers.L2(l2) if l2 else None
 
     def conv(
@@ -87,7 +89,10 @@ class Blocks:
 
     def activate(self, x: Tensor, name: str) -> Tensor:
         """Batch normalisation and ReLU: VoxResNet's convolutions follow it, the U-Net's precede."""
-        x = layers.BatchNormalization(dtype=self._dtype, name=f"{name}_bn")(x)
+        norm = layers.BatchNormalization(
+            momentum=self._momentum, dtype=self._dtype, name=f"{name}_bn"
+        )
+        x = norm(x)
         return layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
 
     def voxres(self, x: Tensor, name: str, *, first_kernel: Kernel = 3) -> Tensor:

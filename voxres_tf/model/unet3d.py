@@ -37,7 +37,7 @@ def build_unet3d(
         ConfigError: if the config's architecture is another.
     """
     require_architecture(config, "unet3d")
-    block = Blocks(precision, l2)
+    block = Blocks(precision, l2, config.norm_momentum)
 
     def pair(x: object, level: str, first: int, second: int) -> object:
         for number, filters in enumerate((first, second), 1):

@@ -34,7 +34,7 @@ def build_voxresnet(
         ConfigError: if the config's architecture is another.
     """
     require_architecture(config, "voxresnet")
-    block = Blocks(precision, l2)
+    block = Blocks(precision, l2, config.norm_momentum)
     narrow, wide = config.width, 2 * config.width
     first: Kernel = (3, 3, 1) if config.thin_kernels else 3
 
