@@ -20,6 +20,16 @@ from click.core import ParameterSource
     show_default=True,
     help="full: 240x240x48 at 0.958x0.958x3 mm; small: 96x96x24 at 2.4x2.4x6 mm.",
 )
+@click.option(
+    "--anatomies",
+    multiple=True,
+    metavar="DIR|FILE|nilearn",
+    help="Label maps with FreeSurfer's codes, 1 mm; may be repeated.  [default: nilearn]",
+)
+@click.option("--randomise", is_flag=True, help="Any contrast and resolution; writes manifest.csv.")
+@click.option(
+    "--ranges", type=click.Path(path_type=Path), help="JSON: what --randomise may change."
+)
 @click.option("--real", is_flag=True, help="Write the packaged real T1 and a manifest instead.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.pass_context
@@ -30,28 +40,47 @@ def command(
     test_subjects: int,
     seed: int,
     size: str,
+    anatomies: tuple[str, ...],
+    randomise: bool,
+    ranges: Path | None,
     real: bool,
     overwrite: bool,
 ) -> None:
-    """Make multi-modal subjects from a packaged anatomy.
+    """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
     OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout.
+    With --randomise it gets 1.. and manifest.csv: subjects of every contrast, slice thickness and
+    field of view, with or without skull, to train a network that is to meet scans of any kind.
     With --real it gets the MNI152 T1 with tissue labels as a data set of one, and manifest.csv.
     """
     if real:
-        _refuse_with_real(ctx, "subjects", "test_subjects", "seed", "size")
-    from voxres_tf.phantom.generate import write_phantom, write_real
+        _refuse(ctx, "--real", "subjects", "test_subjects", "seed", "size", "anatomies")
+    if real and randomise:
+        raise click.UsageError("--real takes no --randomise")
+    if randomise:
+        _refuse(ctx, "--randomise", "test_subjects", "size")
+    elif ranges:
+        raise click.UsageError("--ranges needs --randomise")
+    from voxres_tf.config import load
+    from voxres_tf.phantom.heads import PACKAGED, find_heads
+    from voxres_tf.phantom.randomisation import Randomisation
+    from voxres_tf.phantom.write import write_phantom, write_randomised, write_real
 
     if real:
         click.echo(write_real(out, overwrite=overwrite))
         return
+    heads = find_heads(anatomies or (PACKAGED,))
+    if randomise:
+        config = load(Randomisation, ranges) if ranges else Randomisation()
+        click.echo(write_randomised(out, subjects, seed, heads, config, overwrite=overwrite))
+        return
     folders = write_phantom(
-        out, subjects, seed, size, test_subjects=test_subjects, overwrite=overwrite
+        out, subjects, seed, size, test_subjects=test_subjects, heads=heads, overwrite=overwrite
     )
     click.echo(f"{out}: {len(folders)} subjects")
 
 
-def _refuse_with_real(ctx: click.Context, *names: str) -> None:
+def _refuse(ctx: click.Context, option: str, *names: str) -> None:
     for name in names:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--real takes no --{name.replace('_', '-')}")
+            raise click.UsageError(f"{option} takes no --{name.replace('_', '-')}")

@@ -14,7 +14,7 @@ from voxres_tf.export.saved_model import export_run
 from voxres_tf.files import refuse_existing
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.labels import scheme
-from voxres_tf.phantom.generate import write_phantom
+from voxres_tf.phantom.write import write_phantom
 from voxres_tf.presets import PRESETS
 from voxres_tf.report.curves import training_curves
 from voxres_tf.report.figure import segmentation_figure

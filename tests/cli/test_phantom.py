@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
+
+from voxres_tf.phantom import write
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -42,9 +45,38 @@ def test_the_real_scan(tmp_path: Path) -> None:
     assert not (tmp_path / "TrainingData").exists()
 
 
+def test_people_of_a_label_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[list[str]] = []
+
+    def fake(out: Path, subjects: int, seed: int, heads: list[Any], *_: Any, **__: Any) -> Path:
+        made.append([out.name, str(subjects), str(seed), *(head.name for head in heads)])
+        return out / "manifest.csv"
+
+    monkeypatch.setattr(write, "write_randomised", fake)
+    (tmp_path / "a.nii.gz").touch()
+    options = ["--anatomies", str(tmp_path), "--anatomies", "nilearn", "--randomise"]
+    arguments = ["phantom", str(tmp_path / "out"), *options, "--subjects", "7", "--seed", "2"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    assert made == [["out", "7", "2", "a.nii.gz", "mni152"]]
+    (tmp_path / "ranges.json").write_text('{"contrast": {"powre": [1, 2]}}')
+    done = CliRunner().invoke(cli, [*arguments, "--ranges", str(tmp_path / "ranges.json")])
+    assert done.exit_code == 1
+    assert "contrast.powre" in done.output
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--subjects", "0"], ["--size", "huge"], ["--seed", "-1"], ["--real", "--test-subjects", "2"]],
+    [
+        ["--subjects", "0"],
+        ["--size", "huge"],
+        ["--seed", "-1"],
+        ["--real", "--test-subjects", "2"],
+        ["--real", "--anatomies", "nilearn"],
+        ["--real", "--randomise"],
+        ["--randomise", "--size", "small"],
+        ["--ranges", "a.json"],
+    ],
 )
 def test_usage_errors(tmp_path: Path, arguments: list[str]) -> None:
     done = CliRunner().invoke(cli, ["phantom", str(tmp_path), *arguments])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxres_tf.errors import VoxResError
-from voxres_tf.phantom.deformation import integrate, random_deformation, random_warp
+from voxres_tf.phantom.deformation import Pose, integrate, random_deformation, random_warp
 from voxres_tf.phantom.field import Field, Floats, random_field
 
 HALF_MM = (60.0, 60.0, 40.0)
@@ -61,7 +61,7 @@ def test_a_field_that_folds_is_refused() -> None:
 
 def test_a_pose_keeps_handedness_and_is_moderate() -> None:
     for seed in range(5):
-        pose = random_deformation(np.random.default_rng(seed), HALF_MM)
+        pose = random_deformation(np.random.default_rng(seed), HALF_MM, Pose(), (0.92, 0.92, 0.915))
         # Sizes around .92 per axis: 1 / .92 ** 3 = 1.28.
         assert np.linalg.det(pose.matrix) == pytest.approx(1.28, abs=0.3)
         assert np.abs(pose.shift_mm - (0, -18, 7)).max() < 12

@@ -12,8 +12,10 @@ from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.files import file_hash
 from voxres_tf.labels import scheme
-from voxres_tf.phantom import generate
-from voxres_tf.phantom.generate import SIZES, generate_subject, write_phantom, write_real
+from voxres_tf.phantom import write
+from voxres_tf.phantom.generate import generate_subject
+from voxres_tf.phantom.sampling import SIZES
+from voxres_tf.phantom.write import write_phantom, write_real
 from voxres_tf.volume import Volume, read_volume
 
 NAMES = {"T1", "T1_IR", "T2_FLAIR", "LabelsForTraining", "LabelsForTesting"}
@@ -125,7 +127,7 @@ def test_the_layout_is_that_of_mrbrains13(folder: Path, subject: dict[str, Volum
 def test_files_are_the_same_byte_for_byte(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: dict[str, Volume]
 ) -> None:
-    monkeypatch.setattr(generate, "generate_subject", lambda *_, **__: subject)
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
     write_phantom(tmp_path, 1, 0, "small")
     for name in NAMES:
         part = Path("TrainingData") / "1" / f"{name}.nii.gz"
@@ -135,7 +137,7 @@ def test_files_are_the_same_byte_for_byte(
 def test_subjects_that_exist_are_refused_before_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "generate_subject", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: pytest.fail("worked"))
     (tmp_path / "TrainingData" / "2").mkdir(parents=True)
     with pytest.raises(OutputExistsError, match="Pass --overwrite"):
         write_phantom(tmp_path, 2, 0, "small")
@@ -144,7 +146,7 @@ def test_subjects_that_exist_are_refused_before_work(
 def test_overwrite_replaces_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: dict[str, Volume]
 ) -> None:
-    monkeypatch.setattr(generate, "generate_subject", lambda *_, **__: subject)
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
     old = tmp_path / "TrainingData" / "1"
     old.mkdir(parents=True)
     (old / "stale.txt").touch()
@@ -160,8 +162,8 @@ def test_a_subject_that_fails_leaves_nothing(
             raise OSError("disk full")
         path.touch()
 
-    monkeypatch.setattr(generate, "generate_subject", lambda *_, **__: subject)
-    monkeypatch.setattr(generate, "write_volume", broken)
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
+    monkeypatch.setattr(write, "write_volume", broken)
     with pytest.raises(VoxResError, match="disk full"):
         write_phantom(tmp_path, 1, 0, "small")
     assert list((tmp_path / "TrainingData").iterdir()) == []

@@ -21,7 +21,9 @@ from voxres_tf.phantom.field import Field, Floats
 from voxres_tf.volume import Volume, read_volume
 
 MNI_FILE = "mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
-_HEAD_STEP = 3
+LATTICE_STEP_MM = 3
+"""Step of the coarse lattice on which distances are worked out."""
+
 # Room around the maps for the head, in lattice points of 3 mm: (before, after) along x, y, z.
 _HEAD_PAD = ((11, 11), (9, 11), (20, 3))
 Mask = NDArray[np.bool_]
@@ -91,61 +93,65 @@ def load_anatomy() -> Anatomy:
         Field(v.data.astype(np.float32) / np.float32(255), (x, y, z), 1.0) for v in (gm, wm)
     )
     # Padding with the edge lets the brainstem run on below the maps.
-    brain = np.pad(t1.data[::_HEAD_STEP, ::_HEAD_STEP, ::_HEAD_STEP] > 0, _HEAD_PAD, "edge")
-    before = [_HEAD_STEP * pad[0] for pad in _HEAD_PAD]
+    brain = np.pad(
+        t1.data[::LATTICE_STEP_MM, ::LATTICE_STEP_MM, ::LATTICE_STEP_MM] > 0, _HEAD_PAD, "edge"
+    )
+    before = [LATTICE_STEP_MM * pad[0] for pad in _HEAD_PAD]
     origin = (x - before[0], y - before[1], z - before[2])
 
     def lattice(values: Floats) -> Field:
-        return Field(values, origin, float(_HEAD_STEP))
+        return Field(values, origin, float(LATTICE_STEP_MM))
 
     head = _head(brain, _coordinates(brain.shape, origin))
     return Anatomy(
         gm=grey,
         wm=white,
-        brain_mm=lattice(_signed_mm(_closed(brain, 8), 0.8)),
-        head_mm=lattice(_signed_mm(head, 2.5)),
+        brain_mm=lattice(signed_mm(closed(brain, 8), 0.8)),
+        head_mm=lattice(signed_mm(head, 2.5)),
         lesion_sites_mm=_lesion_sites(grey, white, t1.data > 0),
     )
 
 
 def _head(brain: Mask, points_mm: Floats) -> Mask:
     """The vault 15 mm off the convexity, a face and a neck."""
-    hull = _closed(brain, 40)
-    vault = _HEAD_STEP * ndimage.distance_transform_edt(~hull) < 15
+    hull = closed(brain, 40)
+    vault = LATTICE_STEP_MM * ndimage.distance_transform_edt(~hull) < 15
     face = ellipsoid(points_mm, (0, 28, -62), (66, 72, 66))
     nose = ellipsoid(points_mm, (0, 98, -60), (15, 18, 26))
     neck = ellipsoid(points_mm, (0, -28, -125), (76, 80, 130))
-    return _closed(vault | face | nose | neck, 15)
+    return closed(vault | face | nose | neck, 15)
 
 
 def _lesion_sites(gm: Field, wm: Field, brain: Mask) -> Floats:
-    coarse = (slice(None, None, _HEAD_STEP),) * 3
+    coarse = (slice(None, None, LATTICE_STEP_MM),) * 3
     grey, white = gm.values[coarse], wm.values[coarse]
     points = _coordinates(white.shape, wm.origin_mm)
     ventricle = (1 - grey - white > 0.5) & brain[coarse] & ventricles(points)
-    distance = _HEAD_STEP * ndimage.distance_transform_edt(~ventricle)
+    distance = LATTICE_STEP_MM * ndimage.distance_transform_edt(~ventricle)
     sites = (white > 0.95) & (distance > 3) & (distance < 10) & (points[2] > 5)
     return np.ascontiguousarray(points[:, sites].T)
 
 
 def _coordinates(shape: tuple[int, ...], origin: tuple[float, float, float]) -> Floats:
-    """Places in mm of the points of a lattice of `_HEAD_STEP`, float32 [3, X, Y, Z]."""
-    axes = [np.float32(o + _HEAD_STEP * np.arange(n)) for o, n in zip(origin, shape, strict=True)]
+    """Places in mm of the points of a lattice of `LATTICE_STEP_MM`, float32 [3, X, Y, Z]."""
+    axes = [
+        np.float32(o + LATTICE_STEP_MM * np.arange(n)) for o, n in zip(origin, shape, strict=True)
+    ]
     return np.stack(np.meshgrid(*axes, indexing="ij"))
 
 
-def _closed(mask: Mask, radius_mm: float) -> Mask:
-    """Morphological closing with a ball, by distances; the border of the lattice is no edge."""
-    radius = radius_mm / _HEAD_STEP
+def closed(mask: Mask, radius_mm: float) -> Mask:
+    """Morphological closing with a ball on the coarse lattice; its border is no edge."""
+    radius = radius_mm / LATTICE_STEP_MM
     dilated = ndimage.distance_transform_edt(~mask) <= radius
     closed: Mask = ndimage.distance_transform_edt(dilated) > radius
     return closed | mask
 
 
-def _signed_mm(mask: Mask, sigma: float) -> Floats:
+def signed_mm(mask: Mask, sigma: float) -> Floats:
     """Distance to the surface in mm, negative inside, smoothed by `sigma` lattice steps."""
     outside = ndimage.distance_transform_edt(~mask)
     inside = ndimage.distance_transform_edt(mask)
-    signed = np.float32(_HEAD_STEP) * (outside - inside).astype(np.float32)
+    signed = np.float32(LATTICE_STEP_MM) * (outside - inside).astype(np.float32)
     smooth: Floats = ndimage.gaussian_filter(signed, sigma, mode="nearest")
     return smooth

@@ -33,6 +33,11 @@ T1_FLAIR = MappingProxyType(
         Tissue.FAT: (1.05, 0.95),
         Tissue.MUSCLE: (0.45, 0.42),
         Tissue.EYE: (0.18, 0.10),
+        Tissue.CAUDATE: (0.76, 1.16),
+        Tissue.PUTAMEN: (0.84, 1.05),
+        Tissue.PALLIDUM: (0.97, 0.85),
+        Tissue.THALAMUS: (0.88, 1.08),
+        Tissue.MARROW: (0.75, 0.60),
     }
 )
 """Intensity in T1 and FLAIR, white matter = 1."""
@@ -53,6 +58,11 @@ RELAXATION = MappingProxyType(
         Tissue.FAT: (380.0, 90.0, 0.90),
         Tissue.MUSCLE: (1300.0, 45.0, 0.75),
         Tissue.EYE: (4000.0, 1000.0, 1.0),
+        Tissue.CAUDATE: (1250.0, 80.0, 0.81),
+        Tissue.PUTAMEN: (1180.0, 75.0, 0.80),
+        Tissue.PALLIDUM: (950.0, 60.0, 0.74),
+        Tissue.THALAMUS: (1100.0, 78.0, 0.78),
+        Tissue.MARROW: (500.0, 70.0, 0.60),
     }
 )
 """T1 in ms, T2 in ms and proton density at 3 T."""
@@ -65,14 +75,14 @@ SEQUENCES = tuple(_SCALES)
 """File stems of the scans, in MRBrainS13's spelling."""
 
 
-def inversion_recovery(t1_ms: float, t2_ms: float, density: float) -> float:
+def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float = _TI) -> float:
     """Signed signal PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2) of MRBrainS13's T1-IR."""
-    recovery = 1 - 2 * np.exp(-_TI / t1_ms) + np.exp(-_TR / t1_ms)
+    recovery = 1 - 2 * np.exp(-ti_ms / t1_ms) + np.exp(-_TR / t1_ms)
     return float(density * recovery * np.exp(-_TE / t2_ms))
 
 
 def tissue_signals() -> Floats:
-    """Signal of every tissue in every scan, float32 [3, 14], rows as in `SEQUENCES`."""
+    """Signal of every tissue in every scan, float32 [3, T], rows as in `SEQUENCES`."""
     rows = (
         [T1_FLAIR[t][0] for t in Tissue],
         [inversion_recovery(*RELAXATION[t]) for t in Tissue],
@@ -84,7 +94,10 @@ def tissue_signals() -> Floats:
 def draw_signals(rng: np.random.Generator) -> Floats:
     """The signals of one subject: those of `tissue_signals` with 2 % of variation."""
     signals = tissue_signals()
-    return signals * rng.normal(1.0, 0.02, signals.shape).astype(np.float32)
+    first = Tissue.CAUDATE  # What came later has draws of its own: subjects stay what they were.
+    early = rng.normal(1.0, 0.02, (len(signals), first))
+    late = rng.spawn(1)[0].normal(1.0, 0.02, (len(signals), len(Tissue) - first))
+    return signals * np.concatenate([early, late], axis=1).astype(np.float32)
 
 
 def acquire(
@@ -112,7 +125,7 @@ def acquire(
         shift = rng.uniform(-0.28, 0.28, 3) / spacing_mm
         signal = ndimage.shift(signal, shift, order=1, mode="nearest")
     texture = smooth_noise(rng, signal.shape, [1.0 / mm for mm in spacing_mm])
-    bias = np.exp(np.float32(0.1) * _broad(rng, signal.shape, spacing_mm))
+    bias = np.exp(np.float32(0.1) * broad_field(rng, signal.shape, spacing_mm))
     signal = signal * (1 + np.float32(rng.uniform(0.04, 0.05)) * texture) * bias
     sigma = np.float32(rng.uniform(0.03, 0.05) * _REFERENCE[sequence])
     first, second = (sigma * rng.standard_normal(signal.shape, np.float32) for _ in range(2))
@@ -123,7 +136,7 @@ def acquire(
     return scan
 
 
-def _broad(
+def broad_field(
     rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
 ) -> Floats:
     """A field of standard deviation 1 on the voxels that changes over some 60 mm."""

@@ -58,18 +58,24 @@ def integrate(velocity: tuple[Field, Field, Field]) -> Warp:
     return warp
 
 
-def random_warp(rng: np.random.Generator, half_mm: tuple[float, float, float]) -> Warp:
-    """A warp of about 3 mm at the scale of lobes and 1 mm at that of gyri, over a centred box.
+def random_warp(
+    rng: np.random.Generator,
+    half_mm: tuple[float, float, float],
+    strength_mm: tuple[float, float] = (3.2, 1.0),
+) -> Warp:
+    """A smooth random warp over a centred box.
 
     Args:
         rng: where the randomness comes from.
         half_mm: half the sides of the box.
+        strength_mm: SD at the scale of lobes (25 mm) and at that of gyri (9 mm).
     """
+    lobes, gyri = strength_mm
     parts = []
     for _ in range(3):
         broad = random_field(rng, half_mm, _STEP_MM, 25.0)
         fine = random_field(rng, half_mm, _STEP_MM, 9.0)
-        values = np.float32(3.2) * broad.values + np.float32(1.0) * fine.values
+        values = np.float32(lobes) * broad.values + np.float32(gyri) * fine.values
         parts.append(Field(values, broad.origin_mm, _STEP_MM))
     x, y, z = parts
     return integrate((x, y, z))
@@ -96,19 +102,49 @@ class Deformation:
         return placed
 
 
-def random_deformation(
-    rng: np.random.Generator, half_mm: tuple[float, float, float]
-) -> Deformation:
-    """A pose of a few degrees and millimetres, a size of about 92 % of MNI's, and a warp.
+@dataclass(frozen=True)
+class Pose:
+    """How people differ in place, size and shape.
 
-    The MNI152 average is larger than most people's brains, hence the size.
+    Attributes:
+        angles_deg: SD of the rotations about x (nodding), y and z.
+        size_sd: of the size, along each axis.
+        centre_mm, centre_sd_mm: what lies in the middle of the field of view, in MNI space.
+        warp_mm: see `random_warp`.
+        mirrored: share of people who are mirrored left-right.
     """
-    angles = rng.normal(0.0, (4.0, 2.0, 3.0))
-    size = rng.normal((0.92, 0.92, 0.915), 0.015)
-    centre = rng.normal((0.0, -18.0, 7.0), (2.0, 2.5, 1.5))
+
+    angles_deg: tuple[float, float, float] = (4.0, 2.0, 3.0)
+    size_sd: float = 0.015
+    centre_mm: tuple[float, float, float] = (0.0, -18.0, 7.0)
+    centre_sd_mm: tuple[float, float, float] = (2.0, 2.5, 1.5)
+    warp_mm: tuple[float, float] = (3.2, 1.0)
+    mirrored: float = 0.0
+
+
+def random_deformation(
+    rng: np.random.Generator,
+    half_mm: tuple[float, float, float],
+    pose: Pose,
+    size: tuple[float, float, float],
+) -> Deformation:
+    """Draw how one person lies over an anatomy.
+
+    Args:
+        rng: where the randomness comes from.
+        half_mm: half the sides of the field of view.
+        pose: the spread.
+        size: of the average person over that of the anatomy.
+    """
+    angles = rng.normal(0.0, pose.angles_deg)
+    factors = rng.normal(size, pose.size_sd)
+    centre = rng.normal(pose.centre_mm, pose.centre_sd_mm)
     rotation = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-    matrix = (rotation / size).astype(np.float32)
-    return Deformation(random_warp(rng, half_mm), matrix, centre.astype(np.float32))
+    matrix = (rotation / factors).astype(np.float32)
+    if pose.mirrored and rng.random() < pose.mirrored:
+        matrix[0] *= -1
+        centre[0] *= -1
+    return Deformation(random_warp(rng, half_mm, pose.warp_mm), matrix, centre.astype(np.float32))
 
 
 def _lattice_points(field: Field) -> Floats:

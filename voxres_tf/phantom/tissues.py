@@ -1,24 +1,12 @@
-"""Which tissue lies where in one subject: fractions, by simple rules in MNI space.
-
-The rules for deep grey matter, cerebellum and brainstem are ellipsoids and a roof for the
-tentorium. They are approximations, good to some millimetres, and not a parcellation.
-"""
+"""What a head is made of, and how data sets name it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-
-import numpy as np
-from numpy.typing import NDArray
-
-from voxres_tf.phantom.anatomy import Anatomy, Mask, ellipsoid, ventricles
-from voxres_tf.phantom.deformation import Deformation, random_deformation
-from voxres_tf.phantom.field import Field, Floats, random_field
 
 
 class Tissue(IntEnum):
-    """What the phantom is made of."""
+    """What the phantoms are made of; the last ones occur in label maps only."""
 
     AIR = 0
     CORTEX = 1
@@ -34,163 +22,15 @@ class Tissue(IntEnum):
     FAT = 11
     MUSCLE = 12
     EYE = 13
+    CAUDATE = 14
+    PUTAMEN = 15
+    PALLIDUM = 16
+    THALAMUS = 17
+    MARROW = 18
 
 
-TRAINING_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 0, 0, 0, 0)
+TRAINING_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 0, 0, 0, 0, 2, 2, 2, 2, 0)
 """MRBrainS13's code in LabelsForTraining for each `Tissue`."""
 
-_SHARPNESS = 3.0
-
-
-@dataclass(frozen=True, eq=False)
-class Individual:
-    """What one subject has of its own.
-
-    Attributes:
-        deformation: from its space to the anatomy's.
-        folding: two fields in its space that shift the boundaries of GM and of CSF.
-        atrophy: weight of CSF against brain in the sulci; 1 leaves the maps as they are.
-        rim_mm, scalp_mm: thickness of the subarachnoid space and of the scalp over the head.
-        lesions_mm: float32 [N, 4], centre in MNI space and radius.
-    """
-
-    deformation: Deformation
-    folding: tuple[Field, Field]
-    atrophy: float
-    rim_mm: Field
-    scalp_mm: Field
-    lesions_mm: Floats
-
-
-def draw_individual(
-    rng: np.random.Generator, anatomy: Anatomy, half_mm: tuple[float, float, float]
-) -> Individual:
-    """Draw a subject whose field of view is a box around 0 with sides of twice `half_mm`."""
-    deformation = random_deformation(rng, half_mm)
-    folding = (random_field(rng, half_mm, 3.0, 3.5), random_field(rng, half_mm, 3.0, 3.5))
-    count = int(rng.integers(3, 9))
-    sites = rng.choice(anatomy.lesion_sites_mm, count, replace=False)
-    radii = rng.uniform(2.0, 5.0, (count, 1)).astype(np.float32)
-    return Individual(
-        deformation=deformation,
-        folding=folding,
-        atrophy=float(np.exp(rng.normal(np.log(2.0), 0.15))),
-        rim_mm=_thickness(rng, half_mm, 2.6, 0.6),
-        scalp_mm=_thickness(rng, half_mm, 6.5, 1.0),
-        lesions_mm=np.concatenate([sites, radii], axis=1),
-    )
-
-
-def fractions(anatomy: Anatomy, individual: Individual, points_mm: Floats) -> Floats:
-    """Fraction of every tissue at points of a subject.
-
-    Args:
-        anatomy: the common one.
-        individual: the subject.
-        points_mm: float32 [3, ...] in the subject's space.
-
-    Returns:
-        float32 [14, ...] in the order of `Tissue`; the sum over tissues is 1.
-    """
-    points = points_mm.reshape(3, -1)
-    place = individual.deformation(points)
-    brain_mm, skin_mm = anatomy.brain_mm.at(place), anatomy.head_mm.at(place)
-    rim_mm = individual.rim_mm.at(points)
-    found = np.zeros((len(Tissue), points.shape[1]), np.float32)
-    intracranial = brain_mm < rim_mm
-    # Most of a scan is air and a fifth is brain: each part is worked out where it is.
-    inner = np.flatnonzero(intracranial)
-    found[:, inner] = _intracranial(
-        anatomy, individual, points[:, inner], place[:, inner], brain_mm[inner]
-    )
-    outer = np.flatnonzero(~intracranial & (skin_mm <= 0))
-    bone = brain_mm[outer] < rim_mm[outer] + 6
-    one = _outside(individual, points[:, outer], place[:, outer], bone, skin_mm[outer])
-    found[one, outer] = 1
-    found[Tissue.AIR, ~intracranial & (skin_mm > 0)] = 1
-    return found.reshape(len(Tissue), *points_mm.shape[1:])
-
-
-def _thickness(
-    rng: np.random.Generator, half_mm: tuple[float, float, float], mean: float, spread: float
-) -> Field:
-    field = random_field(rng, half_mm, 10.0, 25.0)
-    values = np.maximum(np.float32(mean) + np.float32(spread) * field.values, np.float32(1.0))
-    return Field(values, field.origin_mm, field.step_mm)
-
-
-def _intracranial(
-    anatomy: Anatomy, individual: Individual, points_mm: Floats, place: Floats, brain_mm: Floats
-) -> Floats:
-    """Fractions [14, N] at points inside the skull's inner table."""
-    gm, wm, csf = _matter(anatomy, individual, points_mm, place)
-    stem, cerebellum = _hindbrain(place)
-    cerebral = ~(stem | cerebellum)
-    deep, lesion = _deep(place), _lesions(individual, place)
-    ventricular = ventricles(place) & (brain_mm < -5)
-    found = np.zeros((len(Tissue), *gm.shape), np.float32)
-    found[Tissue.BRAINSTEM] = (gm + wm) * stem
-    found[Tissue.CEREBELLAR_GM] = gm * cerebellum
-    found[Tissue.CEREBELLAR_WM] = wm * cerebellum
-    found[Tissue.DEEP_GM] = gm * (cerebral & deep)
-    found[Tissue.CORTEX] = gm * (cerebral & ~deep)
-    found[Tissue.LESION] = wm * (cerebral & lesion)
-    found[Tissue.WM] = wm * (cerebral & ~lesion)
-    found[Tissue.VENTRICLE] = csf * ventricular
-    found[Tissue.CSF] = csf * ~ventricular
-    return found
-
-
-def _matter(
-    anatomy: Anatomy, individual: Individual, points_mm: Floats, place: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """GM, WM and CSF, sharper than in the average's maps; their sum is 1."""
-    gm, wm = anatomy.gm.at(place), anatomy.wm.at(place)
-    csf = np.maximum(1 - gm - wm, 0) * np.float32(individual.atrophy)
-    grey_shift, csf_shift = (np.exp(0.5 * field.at(points_mm)) for field in individual.folding)
-    # An average of people shows a rim of half grey matter around the ventricles; people have none.
-    periventricular = ventricles(place) & ~_deep(place)
-    gm = np.where(periventricular, np.float32(0.75), np.float32(1.0)) * gm
-    weights = [gm**_SHARPNESS * grey_shift, wm**_SHARPNESS, csf**_SHARPNESS * csf_shift]
-    total = weights[0] + weights[1] + weights[2]
-    return weights[0] / total, weights[1] / total, weights[2] / total
-
-
-def _outside(
-    individual: Individual, points_mm: Floats, place: Floats, bone: Mask, skin_mm: Floats
-) -> NDArray[np.int8]:
-    """The one tissue at each point [3, N] between the skull's inner table and the skin."""
-    marbling = individual.folding[1].at(points_mm) > 1.2
-    found = np.where(marbling, Tissue.FAT, Tissue.MUSCLE).astype(np.int8)
-    mirrored = np.stack([np.abs(place[0]), place[1], place[2]])
-    found[ellipsoid(mirrored, (33, 62, -36), (12.5, 13, 12.5))] = Tissue.EYE
-    found[ellipsoid(place, (0, 58, -50), (11, 22, 22))] = Tissue.AIR
-    found[bone] = Tissue.BONE
-    found[skin_mm > -individual.scalp_mm.at(points_mm)] = Tissue.FAT
-    return found
-
-
-def _deep(place: Floats) -> Mask:
-    """Caudate, putamen, pallidum and thalamus: an ellipsoid in each hemisphere."""
-    mirrored = np.stack([np.abs(place[0]), place[1], place[2]])
-    return ellipsoid(mirrored, (17, -2, 4), (16, 32, 19))
-
-
-def _hindbrain(place: Floats) -> tuple[Mask, Mask]:
-    """Brainstem and cerebellum: an axis that leans forward, and what lies under the tentorium."""
-    x, y, z = place
-    axis = np.where(z > -30, -24 + (z + 30) * 0.2, -24 + (z + 30) * 0.45)
-    half_depth = np.where(z > -48, 15, 9)
-    half_width = np.where(z > -48, 19, 11)
-    round_ = (x / half_width) ** 2 + ((y - axis) / half_depth) ** 2 < 1
-    stem = round_ & (z < -11)
-    roof = 3 - 0.35 * np.abs(x) - 0.45 * np.maximum(-55 - y, 0)
-    below = (z < roof) & ellipsoid(place, (0, -64, -32), (58, 38, 42))
-    return stem, below & ~stem
-
-
-def _lesions(individual: Individual, place: Floats) -> Mask:
-    hit = np.zeros(place.shape[1:], np.bool_)
-    for x, y, z, radius in individual.lesions_mm.tolist():
-        hit |= ellipsoid(place, (x, y, z), (radius, radius, radius))
-    return hit
+CLASSES = (0, 2, 2, 3, 3, 1, 1, 2, 3, 3, 0, 0, 0, 0, 2, 2, 2, 2, 0)
+"""Class of each `Tissue` over the whole brain: cerebellum and brainstem are GM and WM too."""

@@ -1,0 +1,64 @@
+"""Anatomies by file, folder and name; people without what lies far from the brain."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxres_tf.errors import DataError
+from voxres_tf.phantom.deformation import Pose
+from voxres_tf.phantom.heads import PACKAGED, Cleared, find_heads
+from voxres_tf.phantom.labelmap import LabelHead
+from voxres_tf.phantom.mni import MniHead
+from voxres_tf.phantom.tissues import Tissue
+
+
+class Line:
+    """A person whose brain ends at x = 0 and whose bone begins there."""
+
+    def fractions(self, points_mm: np.ndarray) -> np.ndarray:
+        found = np.zeros((len(Tissue), *points_mm.shape[1:]), np.float32)
+        inside = points_mm[0] <= 0
+        found[Tissue.WM, inside] = 1
+        found[Tissue.BONE, ~inside] = 1
+        return found
+
+    def brain_mm(self, points_mm: np.ndarray) -> np.ndarray:
+        return np.float32(points_mm[0])
+
+
+def test_files_folders_and_the_packaged_one(tmp_path: Path, label_map: Path) -> None:
+    for name in ("b.nii.gz", "a.nii", "c.mgz"):
+        (tmp_path / name).touch()
+    (tmp_path / "LICENSE.txt").touch()
+    found = find_heads([tmp_path, label_map, PACKAGED])
+    assert [head.name for head in found] == ["a.nii", "b.nii.gz", "c.mgz", "head.nii.gz", "mni152"]
+    assert isinstance(found[0], LabelHead)
+    assert isinstance(found[-1], MniHead)
+
+
+def test_sources_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Check the path"):
+        find_heads([tmp_path / "none"])
+    with pytest.raises(DataError, match=r"label maps in \.nii"):
+        find_heads([tmp_path])
+
+
+def test_a_broken_file_is_found_when_it_is_needed(tmp_path: Path, label_map: Path) -> None:
+    shutil.copy(label_map, tmp_path / "cut.nii.gz")
+    (tmp_path / "cut.nii.gz").write_bytes(label_map.read_bytes()[:2000])
+    (head,) = find_heads([tmp_path / "cut.nii.gz"])
+    with pytest.raises(DataError, match=r"cut\.nii\.gz"):
+        head.person(np.random.default_rng(0), (9, 9, 9), Pose())
+
+
+@pytest.mark.parametrize(("margin", "left"), [(5.0, 8), (0.0, 3), (-1.0, 2)])
+def test_clearing_leaves_what_lies_within_the_margin(margin: float, left: int) -> None:
+    points = np.zeros((3, 10), np.float32)
+    points[0] = np.arange(-2, 8)
+    found = Cleared(Line(), margin).fractions(points)
+    assert (found[Tissue.AIR] == 0).sum() == left
+    assert np.array_equal(found.sum(axis=0), np.ones(10))

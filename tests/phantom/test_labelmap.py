@@ -1,0 +1,113 @@
+"""Label maps: codes, pose, what is dropped, and people made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from tests.phantom.conftest import CENTRE, NOD_DEG, STRAY
+from voxres_tf.errors import DataError
+from voxres_tf.phantom.deformation import Pose
+from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
+from voxres_tf.phantom.labelmap import LabelHead, LabelLattice, read_lattice
+from voxres_tf.phantom.tissues import CLASSES, TRAINING_CODES, Tissue
+
+STILL = Pose(
+    angles_deg=(0, 0, 0),
+    size_sd=0,
+    centre_mm=(0, 0, 0),
+    centre_sd_mm=(0, 0, 0),
+    warp_mm=(0, 0),
+)
+
+
+@pytest.fixture(scope="module")
+def lattice(label_map: Path) -> LabelLattice:
+    return read_lattice(label_map)
+
+
+def test_every_tissue_has_a_class_and_a_code() -> None:
+    assert len(CLASSES) == len(TRAINING_CODES) == len(Tissue)
+    for tissue in Tissue:
+        if TRAINING_CODES[tissue] in (7, 8):
+            assert CLASSES[tissue] in (2, 3)
+
+
+def test_landmarks_are_codes_of_the_table() -> None:
+    assert all(code in TISSUE_OF for codes in LANDMARKS for code in codes)
+
+
+def test_a_nodding_head_comes_to_the_common_pose(lattice: LabelLattice) -> None:
+    rotation = Rotation.from_euler("x", NOD_DEG, degrees=True).as_matrix()
+    assert np.abs(lattice.matrix - rotation).max() < 0.01
+    assert np.abs(lattice.shift_mm - CENTRE).max() < 0.5
+    for (code, *_), centre in LANDMARKS.items():
+        place = lattice.place(np.float32(centre).reshape(3, 1))
+        assert lattice.at(place)[0] == TISSUE_OF[code]
+
+
+def test_what_is_not_attached_is_dropped(lattice: LabelLattice) -> None:
+    assert lattice.tissues[STRAY] == Tissue.AIR
+    assert (lattice.tissues == Tissue.CSF).sum() > 10_000
+
+
+def test_outside_the_map_is_air(lattice: LabelLattice) -> None:
+    far = np.float32([[-5, 500], [90, 90], [90, 90]])
+    assert lattice.at(far).tolist() == [Tissue.AIR, Tissue.AIR]
+
+
+def test_distance_to_the_brain(lattice: LabelLattice) -> None:
+    inside, outside = np.float32([[0], [-18], [0]]), np.float32([[0], [-18], [90]])
+    assert lattice.brain_mm.at(lattice.place(inside))[0] < -40
+    # The brain ends at 62 mm.
+    assert lattice.brain_mm.at(lattice.place(outside))[0] == pytest.approx(28, abs=3)
+
+
+def test_lesions_arise_near_ventricles_in_white_matter(label_map: Path) -> None:
+    found = LabelHead(label_map).person(np.random.default_rng(1), (40, 40, 40), STILL)
+    assert len(found.lesions_mm) > 0
+    fractions = found.fractions(np.indices((80, 80, 80), dtype=np.float32) - 40)
+    assert fractions[Tissue.LESION].sum() > 10
+    assert np.array_equal(fractions.sum(axis=0), np.ones((80, 80, 80)))
+
+
+def test_a_person_who_is_left_alone_is_the_map(label_map: Path, lattice: LabelLattice) -> None:
+    found = LabelHead(label_map).person(np.random.default_rng(0), (20, 20, 20), STILL)
+    points = np.float32([[-11, 11, 0], [-19, -19, -27], [7, 7, -33]])
+    assert found.fractions(points).argmax(axis=0).tolist() == [
+        Tissue.THALAMUS, Tissue.THALAMUS, Tissue.BRAINSTEM,
+    ]  # fmt: skip
+
+
+def test_mirrored_people_are_mirrored(label_map: Path) -> None:
+    mirror = Pose(**{**STILL.__dict__, "mirrored": 1.0})
+    heads = [
+        LabelHead(label_map).person(np.random.default_rng(0), (20, 20, 20), pose)
+        for pose in (STILL, mirror)
+    ]
+    assert np.linalg.det(heads[0].deformation.matrix) == pytest.approx(1)
+    assert np.linalg.det(heads[1].deformation.matrix) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("codes", "spacing", "rule"),
+    [
+        ({0: 0, 1: 9999}, 1.0, "FreeSurfer's codes"),
+        ({0: 0, 1: 2}, 1.0, "deep structures"),
+        ({0: 0, 1: 2}, 2.0, "label map of 1 mm"),
+        ({0: 0, 1: 2.5}, 1.0, "FreeSurfer's codes"),
+        ({0: 0, 1: -3}, 1.0, "FreeSurfer's codes"),
+    ],
+)
+def test_faults_are_named(
+    codes: dict[int, float], spacing: float, rule: str, tmp_path: Path
+) -> None:
+    data = np.zeros((12, 12, 12), np.float32)
+    data[3:9, 3:9, 3:9] = codes[1]
+    nib.save(nib.Nifti1Image(data, np.diag([spacing, spacing, spacing, 1])), tmp_path / "a.nii")
+    with pytest.raises(DataError, match=rule):
+        read_lattice(tmp_path / "a.nii")

@@ -1,0 +1,152 @@
+"""Randomised subjects: determinism, ranges that are kept, labels that follow the anatomy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxres_tf.config import parse
+from voxres_tf.dataset.manifest import read_manifest
+from voxres_tf.dataset.subject import read_subject
+from voxres_tf.errors import ConfigError, OutputExistsError
+from voxres_tf.phantom.contrast import SEQUENCES
+from voxres_tf.phantom.labelmap import LabelHead
+from voxres_tf.phantom.randomisation import Artefacts, Contrast, Geometry, Outside, Randomisation
+from voxres_tf.phantom.randomised import acquire_randomised, draw_contrast, randomised_subject
+from voxres_tf.phantom.tissues import Tissue
+from voxres_tf.phantom.write import write_randomised
+from voxres_tf.volume import Volume
+
+COARSE = Geometry(
+    in_plane_mm=(3.0, 3.5), slice_mm=(6.0, 7.0), view_mm=(190, 200), height_mm=(150, 160), slices=24
+)
+
+
+def config(**outside: float) -> Randomisation:
+    return Randomisation(geometry=COARSE, outside=Outside(**outside))
+
+
+@pytest.fixture(scope="module")
+def subject(label_map: Path) -> dict[str, Volume]:
+    return randomised_subject(LabelHead(label_map), config(stripped=1, partly=0), 3, 1)
+
+
+def test_volumes_lie_on_one_grid_within_the_ranges(subject: dict[str, Volume]) -> None:
+    assert list(subject) == [*SEQUENCES, "labels"]
+    for name, volume in subject.items():
+        assert volume.data.dtype == (np.uint8 if name == "labels" else np.int16)
+        assert volume.grid.distance_mm(subject["T1"].grid) == 0
+    x, y, z = subject["T1"].grid.spacing_mm
+    assert x == y
+    assert 3.0 <= x <= 3.5
+    assert 6.0 <= z <= 7.0
+    assert subject["T1"].grid.shape[2] <= 24
+
+
+def test_labels_hold_every_class(subject: dict[str, Volume]) -> None:
+    labels = subject["labels"]
+    ml = [(labels.data == c).sum() * labels.grid.voxel_ml for c in range(1, 4)]
+    # Ellipsoids of .9 x 1.2 x r^3: WM 56 mm 794 ml, GM up to 62 mm 284 ml and the landmarks' 10.
+    assert ml[2] == pytest.approx(760, rel=0.2)
+    assert ml[1] == pytest.approx(290, rel=0.35)
+    assert ml[0] > 10
+
+
+def test_a_stripped_head_ends_near_the_brain(subject: dict[str, Volume], label_map: Path) -> None:
+    whole = randomised_subject(LabelHead(label_map), config(stripped=0, partly=0), 3, 1)
+    stripped, full = (found["T1"].data != 0 for found in (subject, whole))
+    assert stripped.mean() < 0.8 * full.mean()
+    assert not stripped[subject["labels"].data == 0].all()
+
+
+def test_equal_arguments_give_equal_values(subject: dict[str, Volume], label_map: Path) -> None:
+    again = randomised_subject(LabelHead(label_map), config(stripped=1, partly=0), 3, 1)
+    other = randomised_subject(LabelHead(label_map), config(stripped=1, partly=0), 3, 2)
+    for name, volume in subject.items():
+        assert np.array_equal(again[name].data, volume.data)
+    assert (
+        other["T1"].data.shape != subject["T1"].data.shape
+        or (other["T1"].data != subject["T1"].data).any()
+    )
+
+
+@given(seed=st.integers(0, 2**31), sequence=st.sampled_from(SEQUENCES))
+def test_arbitrary_contrasts_tell_the_tissues_apart(seed: int, sequence: str) -> None:
+    ranges = Contrast(arbitrary=1, tissue_sd=0, least_difference=0.2)
+    signals = draw_contrast(np.random.default_rng(seed), sequence, ranges)
+    assert signals[Tissue.AIR] == 0
+    assert abs(signals[Tissue.CORTEX] - signals[Tissue.WM]) >= 0.2 - 1e-6
+    assert abs(signals[Tissue.CORTEX] - signals[Tissue.CSF]) >= 0.2 - 1e-6
+    low, high = sorted((signals[Tissue.CORTEX], signals[Tissue.WM]))
+    assert low - 1e-6 <= signals[Tissue.PUTAMEN] <= high + 1e-6
+
+
+@given(seed=st.integers(0, 2**31))
+def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ranges = Contrast(arbitrary=0, tissue_sd=0, magnitude=0)
+    t1, flair = (draw_contrast(rng, name, ranges) for name in ("T1", "T2_FLAIR"))
+    assert t1[Tissue.WM] > t1[Tissue.CORTEX] > t1[Tissue.CSF]
+    assert flair[Tissue.LESION] > flair[Tissue.CORTEX] > flair[Tissue.WM] > flair[Tissue.CSF]
+    inversion = draw_contrast(rng, "T1_IR", ranges)
+    assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
+
+
+def test_magnitude_images_have_no_sign() -> None:
+    rng = np.random.default_rng(0)
+    ranges = Contrast(arbitrary=0, magnitude=1)
+    assert all((draw_contrast(rng, "T1_IR", ranges) >= 0).all() for _ in range(20))
+
+
+def test_without_artefacts_the_signal_is_stored() -> None:
+    none = Artefacts(
+        texture=(0, 0), noise=(0, 0), bias=(0, 0), blur_mm=(0, 0), thick=0, shift_mm=(0, 0)
+    )
+    signal = np.random.default_rng(0).uniform(-1, 1, (9, 8, 7)).astype(np.float32)
+    scan = acquire_randomised(np.random.default_rng(1), "T1_IR", signal, (1, 1, 3), none)
+    assert np.array_equal(scan, np.rint(signal * np.float32(1000)).astype(np.int16))
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**31), shift=st.floats(0.5, 2))
+def test_t1_is_what_the_labels_follow(seed: int, shift: float) -> None:
+    moving = Artefacts(
+        texture=(0, 0), noise=(0, 0), bias=(0, 0), blur_mm=(0, 0), thick=1, thick_mm=(1, 1),
+        shift_mm=(shift, shift),
+    )  # fmt: skip
+    signal = np.zeros((9, 9, 9), np.float32)
+    signal[4, 4, 4] = 1
+    scans = {
+        name: acquire_randomised(np.random.default_rng(seed), name, signal, (1, 1, 1), moving)
+        for name in ("T1", "T2_FLAIR")
+    }
+    assert scans["T1"][4, 4, 4] == 1000
+    assert scans["T2_FLAIR"][4, 4, 4] < 1000
+
+
+def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> None:
+    heads = [LabelHead(label_map)]
+    manifest = write_randomised(tmp_path, 1, 0, heads, config())
+    first = tmp_path / "1" / "T1.nii.gz"
+    stamp = first.stat().st_mtime_ns
+    write_randomised(tmp_path, 2, 0, heads, config())
+    assert first.stat().st_mtime_ns == stamp
+    files = read_manifest(manifest)
+    assert [f.id for f in files] == ["1", "2"]
+    subject = read_subject(files[1], ("t1", "t1-ir", "flair"), with_labels=True)
+    assert subject.scheme == "tissue"
+    with pytest.raises(OutputExistsError, match=r"randomisation\.json"):
+        write_randomised(tmp_path, 1, 1, heads, config())
+    write_randomised(tmp_path, 1, 1, heads, config(), overwrite=True)
+    assert first.stat().st_mtime_ns != stamp
+
+
+def test_ranges_have_an_order() -> None:
+    with pytest.raises(ConfigError, match="low, high"):
+        parse(Randomisation, {"artefacts": {"noise": (0.2, 0.1)}}, "ranges.json")
+    with pytest.raises(ConfigError, match="at most 1 together"):
+        parse(Randomisation, {"outside": {"stripped": 0.7, "partly": 0.7}}, "ranges.json")

@@ -1,0 +1,55 @@
+"""FreeSurfer's codes as tissues, and where structures lie in a head that looks straight ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from voxres_tf.phantom.tissues import Tissue
+
+_GROUPS = {
+    Tissue.AIR: (0,),
+    Tissue.CORTEX: (3, 42, 17, 53, 18, 54, 80),  # with hippocampus and amygdala
+    Tissue.DEEP_GM: (26, 58),
+    Tissue.CAUDATE: (11, 50),
+    Tissue.PUTAMEN: (12, 51, 30, 62),  # with the vessels that run through it
+    Tissue.PALLIDUM: (13, 52),
+    Tissue.THALAMUS: (9, 10, 48, 49),
+    Tissue.WM: (2, 41, 85, 192, 250, 251, 252, 253, 254, 255),
+    Tissue.LESION: (25, 57, 77, 78, 79),
+    Tissue.CSF: (24, 122),
+    Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72, 136, 137, 163, 164),
+    Tissue.CEREBELLAR_GM: (8, 47),
+    Tissue.CEREBELLAR_WM: (7, 46),
+    Tissue.BRAINSTEM: (16, 28, 60),  # with the ventral diencephalon
+    # Beyond FreeSurfer's table: the whole-head maps of Billot et al. 2023 (SynthSeg).
+    Tissue.FAT: (507, 511),
+    Tissue.BONE: (515,),
+    Tissue.MARROW: (516,),
+    Tissue.EYE: (508,),
+    Tissue.MUSCLE: (502, 506, 509, 512, 514, 530),
+}
+
+TISSUE_OF: Mapping[int, Tissue] = MappingProxyType(
+    {code: tissue for tissue, codes in _GROUPS.items() for code in codes}
+    # The parcellated cortex of aparc+aseg counts as cortex.
+    | {code: Tissue.CORTEX for first in (1000, 2000) for code in range(first, first + 36)}
+)
+"""FreeSurfer code -> tissue."""
+
+LANDMARKS: Mapping[tuple[int, ...], tuple[float, float, float]] = MappingProxyType(
+    {
+        (10, 9): (-11.0, -19.0, 7.0),
+        (49, 48): (11.0, -19.0, 7.0),
+        (11,): (-13.0, 9.0, 10.0),
+        (50,): (13.0, 9.0, 10.0),
+        (12,): (-25.0, 1.0, 0.0),
+        (51,): (25.0, 1.0, 0.0),
+        (17,): (-26.0, -23.0, -14.0),
+        (53,): (26.0, -23.0, -14.0),
+        (16,): (0.0, -27.0, -33.0),
+        (8,): (-23.0, -62.0, -34.0),
+        (47,): (23.0, -62.0, -34.0),
+    }
+)
+"""Codes of a structure -> its centre in MNI space in mm, to a few millimetres."""

@@ -1,0 +1,100 @@
+"""Anatomies that people are made from, and people as functions of place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.phantom.deformation import Pose
+from voxres_tf.phantom.field import Floats
+from voxres_tf.phantom.labelmap import LabelHead
+from voxres_tf.phantom.mni import MniHead
+from voxres_tf.phantom.tissues import Tissue
+from voxres_tf.volume import NIFTI_SUFFIXES
+
+PACKAGED = "nilearn"
+"""Name of the anatomy that every installation has."""
+
+_SUFFIXES = (*NIFTI_SUFFIXES, ".mgz")
+
+
+class Person(Protocol):
+    """One person in a field of view around 0 mm, axes right, anterior, superior."""
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        """Fraction of every tissue at points [3, ...], float32 [T, ...]; they sum to 1."""
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """Signed distance of points [3, ...] to the surface of the brain, negative inside."""
+
+
+class Head(Protocol):
+    """An anatomy from which any number of people can be drawn."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where its people are listed."""
+
+    def person(
+        self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
+    ) -> Person:
+        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """A person of whom nothing is left beyond a distance from the brain, as after stripping.
+
+    Attributes:
+        whole: the person.
+        margin_mm: the distance; below 0 it cuts into the brain.
+    """
+
+    whole: Person
+    margin_mm: float
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        """As the whole person's, air beyond the distance."""
+        found = self.whole.fractions(points_mm)
+        gone = self.brain_mm(points_mm) > self.margin_mm
+        found[:, gone] = 0
+        found[Tissue.AIR, gone] = 1
+        return found
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """As the whole person's."""
+        return self.whole.brain_mm(points_mm)
+
+
+def find_heads(sources: Sequence[str | Path]) -> list[Head]:
+    """The anatomies that files, folders of files, or the name `nilearn` stand for.
+
+    Label maps are read when their first person is drawn; in a folder, every NIfTI or MGZ file is
+    one, in the order of their names.
+
+    Raises:
+        DataError: if a source is not there or a folder holds no such file.
+    """
+    heads: list[Head] = []
+    for source in sources:
+        path = Path(source)
+        if str(source) == PACKAGED:
+            heads.append(MniHead())
+        elif path.is_dir():
+            files = sorted(f for f in path.iterdir() if f.name.endswith(_SUFFIXES))
+            if not files:
+                raise DataError(
+                    message(path, "label maps in .nii, .nii.gz or .mgz", "none", "name another")
+                )
+            heads += [LabelHead(file) for file in files]
+        elif path.is_file():
+            heads.append(LabelHead(path))
+        else:
+            rule = f"a label map, a folder of them, or {PACKAGED}"
+            raise DataError(message(path, rule, "nothing", "check the path"))
+    return heads

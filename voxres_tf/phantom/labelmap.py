@@ -1,0 +1,205 @@
+"""People made from whole-head or brain label maps with FreeSurfer's codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.phantom.anatomy import LATTICE_STEP_MM, closed, ellipsoid, signed_mm
+from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
+from voxres_tf.phantom.field import Field, Floats
+from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
+from voxres_tf.phantom.tissues import CLASSES, Tissue
+from voxres_tf.volume import read_volume, to_canonical
+
+_LESION_COUNT = (0, 8)
+_LESION_RADIUS_MM = (1.5, 5.0)
+_SPACING_TOLERANCE = 0.05
+_LANDMARK_VOXELS = 200
+_LANDMARKS_NEEDED = 6
+_BRAIN = np.isin(np.arange(len(Tissue)), [t for t in Tissue if CLASSES[t] and t != Tissue.CSF])
+
+
+@dataclass(frozen=True)
+class LabelHead:
+    """A label map on disk, in any orientation, with or without what lies outside the brain.
+
+    It is read when its first person is drawn: about three seconds.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @cached_property
+    def _lattice(self) -> LabelLattice:
+        return read_lattice(self.path)
+
+    def person(
+        self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
+    ) -> LabelPerson:
+        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`.
+
+        Raises:
+            DataError: if the file is no such map.
+        """
+        deformation = random_deformation(rng, half_mm, pose, (1.0, 1.0, 1.0))
+        sites = self._lattice.lesion_sites_mm
+        count = min(int(rng.integers(*_LESION_COUNT, endpoint=True)), len(sites))
+        chosen = rng.choice(sites, count, replace=False)
+        radii = rng.uniform(*_LESION_RADIUS_MM, (count, 1)).astype(np.float32)
+        return LabelPerson(self._lattice, deformation, np.concatenate([chosen, radii], axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelLattice:
+    """A label map as tissues, and how to find one's way in it. Its millimetres are its voxels.
+
+    Attributes:
+        tissues: uint8 [X, Y, Z], right, anterior, superior.
+        matrix, shift_mm: from MNI space to the lattice, a rigid motion that brings all heads to a
+            common pose.
+        brain_mm: signed distance to the surface of the brain, its gaps under 16 mm filled.
+        lesion_sites_mm: float32 [N, 3], places in the white matter 3 to 10 mm off a ventricle.
+    """
+
+    tissues: NDArray[np.uint8]
+    matrix: Floats
+    shift_mm: Floats
+    brain_mm: Field
+    lesion_sites_mm: Floats
+
+    def place(self, points_mm: Floats) -> Floats:
+        """From MNI space to the lattice, [3, ...]."""
+        shift = self.shift_mm.reshape(3, *[1] * (points_mm.ndim - 1))
+        moved: Floats = np.tensordot(self.matrix, points_mm, axes=1) + shift
+        return moved
+
+    def at(self, place: Floats) -> NDArray[np.uint8]:
+        """The tissue at places [3, ...] of the lattice, air outside it."""
+        index = np.rint(place).astype(np.int16)
+        size = np.array(self.tissues.shape, np.int16).reshape(3, *[1] * (place.ndim - 1))
+        inside = ((index >= 0) & (index < size)).all(axis=0)
+        x, y, z = np.clip(index, 0, size - 1)
+        found: NDArray[np.uint8] = np.where(inside, self.tissues[x, y, z], np.uint8(Tissue.AIR))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPerson:
+    """One person over a label map; see `heads.Person`.
+
+    Attributes:
+        lattice: the map.
+        deformation: from the person's space to MNI space.
+        lesions_mm: float32 [N, 4], centre in the lattice and radius of further lesions.
+    """
+
+    lattice: LabelLattice
+    deformation: Deformation
+    lesions_mm: Floats
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        """1 for the tissue at each point, 0 for all others, float32 [T, ...]."""
+        place = self.lattice.place(self.deformation(points_mm))
+        tissues = self.lattice.at(place)
+        for x, y, z, radius in self.lesions_mm.tolist():
+            hit = ellipsoid(place, (x, y, z), (radius, radius, radius))
+            tissues[hit & (tissues == Tissue.WM)] = Tissue.LESION
+        every = np.arange(len(Tissue), dtype=np.uint8).reshape(-1, *[1] * tissues.ndim)
+        found: Floats = (tissues == every).astype(np.float32)
+        return found
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """Signed distance to the surface of the brain, negative inside."""
+        return self.lattice.brain_mm.at(self.lattice.place(self.deformation(points_mm)))
+
+
+def read_lattice(path: Path) -> LabelLattice:
+    """Read a label map, drop what is not attached to the head, and find its pose.
+
+    Raises:
+        DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, or lacks
+            the structures that tell its pose.
+    """
+    volume = read_volume(path)
+    if not np.allclose(volume.grid.spacing_mm, 1.0, atol=_SPACING_TOLERANCE):
+        raise DataError(
+            message(path, "a label map of 1 mm", volume.grid.spacing_mm, "resample it to 1 mm")
+        )
+    codes = to_canonical(volume.data, volume.grid)
+    tissues = _attached(_tissues(codes, path))
+    matrix, shift = _pose(codes, path)
+    coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
+    brain = signed_mm(closed(_BRAIN[coarse], 8), 0.8)
+    return LabelLattice(
+        tissues,
+        matrix,
+        shift,
+        Field(brain, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM)),
+        _lesion_sites(coarse),
+    )
+
+
+def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    found = np.unique(codes)
+    unknown = [code for code in found.tolist() if code not in TISSUE_OF]
+    if unknown:
+        raise DataError(
+            message(path, "FreeSurfer's codes", f"{unknown[:10]}", "map them to FreeSurfer's first")
+        )
+    table = np.zeros(int(found.max()) + 1, np.uint8)
+    for code in found.astype(int).tolist():
+        table[code] = TISSUE_OF[code]
+    return table[codes.astype(np.int64)]
+
+
+def _attached(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the largest connected part: automated maps have stray bits outside the head."""
+    parts, count = ndimage.label(tissues != Tissue.AIR)
+    sizes = np.bincount(parts.ravel())[1:]
+    if count < 2:
+        return tissues
+    head: NDArray[np.uint8] = np.where(parts == 1 + int(sizes.argmax()), tissues, np.uint8(0))
+    return head
+
+
+def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
+    """The rigid motion from MNI space to the lattice that suits the landmarks best."""
+    numbers = [number for group in LANDMARKS for number in group]
+    centres, targets = [], []
+    box = ndimage.find_objects(np.isin(codes, numbers).astype(np.int8))
+    corner = np.array([s.start for s in box[0]]) if box else np.zeros(3)
+    inner = codes[box[0]] if box else codes
+    for group, target in LANDMARKS.items():
+        places = np.argwhere(np.isin(inner, group))
+        if len(places) >= _LANDMARK_VOXELS:
+            centres.append(places.mean(axis=0) + corner)
+            targets.append(target)
+    if len(centres) < _LANDMARKS_NEEDED:
+        rule = f"at least {_LANDMARKS_NEEDED} deep structures and cerebellum, for the pose"
+        raise DataError(message(path, rule, len(centres), "use a map of the whole brain"))
+    here, there = np.array(centres), np.array(targets)
+    rotation, _ = Rotation.align_vectors(here - here.mean(axis=0), there - there.mean(axis=0))
+    matrix = rotation.as_matrix()
+    shift = here.mean(axis=0) - matrix @ there.mean(axis=0)
+    return matrix.astype(np.float32), shift.astype(np.float32)
+
+
+def _lesion_sites(coarse: NDArray[np.uint8]) -> Floats:
+    ventricle = coarse == Tissue.VENTRICLE
+    distance = LATTICE_STEP_MM * ndimage.distance_transform_edt(~ventricle)
+    sites = np.argwhere((coarse == Tissue.WM) & (distance > 3) & (distance < 10))
+    places: Floats = (LATTICE_STEP_MM * sites).astype(np.float32)
+    return places

@@ -1,0 +1,126 @@
+"""Domain randomisation: what may differ from one simulated scan to the next, and by how much.
+
+A network that has seen every contrast, resolution and artefact of these ranges need not have seen a
+particular scanner (Billot et al. 2023). Contrasts are drawn around those of real sequences, since
+each input has a name, and freely for a share of the subjects.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from voxres_tf.config import Config, Positive, Share
+
+
+def _ordered(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError("a range is (low, high)")
+    return values
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""(low, high): a value is drawn uniformly between them."""
+
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Geometry(Config):
+    """Where a subject lies and how it is sampled.
+
+    Attributes:
+        in_plane_mm, slice_mm: spacing of voxels in the axial plane and of slices.
+        view_mm: sides of the field of view in the axial plane.
+        height_mm: extent along the slices, where `slices` does not cut it shorter.
+        slices: at most so many; thin slices then cover a slab of the head.
+        centre_z_mm: the middle of a slab, in MNI space.
+        angles_deg, size_sd, shift_sd_mm, lobes_mm, gyri_mm, mirrored: see `deformation.Pose`.
+    """
+
+    in_plane_mm: Range = (0.85, 1.15)
+    slice_mm: Range = (1.0, 5.0)
+    view_mm: Range = (180.0, 250.0)
+    height_mm: Range = (110.0, 190.0)
+    slices: Positive = 64
+    centre_z_mm: Range = (-35.0, 50.0)
+    angles_deg: tuple[NotNegative, NotNegative, NotNegative] = (10.0, 5.0, 6.0)
+    size_sd: NotNegative = 0.05
+    shift_sd_mm: tuple[NotNegative, NotNegative, NotNegative] = (4.0, 6.0, 6.0)
+    lobes_mm: Range = (1.5, 4.0)
+    gyri_mm: Range = (0.3, 1.0)
+    mirrored: Share = 0.5
+
+
+class Outside(Config):
+    """What is left outside the brain.
+
+    Attributes:
+        stripped, partly: shares of subjects without skull, and with a part of what lies outside.
+        strip_margin_mm, part_margin_mm: how far from the brain the cut runs in these two.
+        dark_air: share of the whole heads whose background is exactly 0.
+    """
+
+    stripped: Share = 0.35
+    partly: Share = 0.15
+    strip_margin_mm: Range = (-0.5, 5.0)
+    part_margin_mm: Range = (6.0, 25.0)
+    dark_air: Share = 0.3
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.stripped + self.partly > 1:
+            raise ValueError("stripped and partly are shares of all subjects: at most 1 together")
+        return self
+
+
+class Contrast(Config):
+    """The signals of the tissues in each scan, white matter = 1.
+
+    Attributes:
+        arbitrary: share of scans whose tissues have random signals.
+        least_difference: of GM to WM and of GM to CSF in such scans.
+        power: exponent on the signals of T1 and FLAIR; above 1 they differ more.
+        tissue_sd: of each tissue's signal, relative.
+        outside_sd: the same outside the brain, where scanners and heads differ more.
+        inversion_ms: inversion time of T1-IR.
+        magnitude: share of T1-IR scans that are stored without their sign.
+    """
+
+    arbitrary: Share = 0.15
+    least_difference: NotNegative = 0.12
+    power: Range = (0.6, 1.5)
+    tissue_sd: NotNegative = 0.06
+    outside_sd: NotNegative = 0.3
+    inversion_ms: Range = (350.0, 650.0)
+    magnitude: Share = 0.4
+
+
+class Artefacts(Config):
+    """What a scanner adds; signals relative to the contrast between tissues.
+
+    Attributes:
+        texture, noise: SD, relative to white matter; noise is Rician but for signed T1-IR.
+        bias: SD of the logarithm of the bias field.
+        blur_mm: SD of the in-plane blur.
+        thick: share of scans other than T1 that were sampled anew from thicker slices, which
+            leaves them blurred along the slices, by `thick_mm`.
+        shift_mm: largest misregistration along each axis; none for T1, which the labels follow.
+    """
+
+    texture: Range = (0.0, 0.06)
+    noise: Range = (0.01, 0.08)
+    bias: Range = (0.0, 0.25)
+    blur_mm: Range = (0.2, 0.9)
+    thick: Share = 0.3
+    thick_mm: Range = (0.5, 2.0)
+    shift_mm: Range = (0.0, 0.7)
+
+
+class Randomisation(Config):
+    """All ranges of `voxres phantom --randomise`."""
+
+    geometry: Geometry = Geometry()
+    outside: Outside = Outside()
+    contrast: Contrast = Contrast()
+    artefacts: Artefacts = Artefacts()

@@ -1,0 +1,69 @@
+"""The grid of a phantom, and a person sampled on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from voxres_tf.phantom.field import Floats
+from voxres_tf.phantom.heads import Person
+from voxres_tf.volume import Grid
+
+
+@dataclass(frozen=True)
+class Size:
+    """The grid of a phantom.
+
+    Attributes:
+        shape: voxels.
+        spacing_mm: of the voxels.
+        samples: points per voxel along each axis that its partial volume is averaged over.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    samples: tuple[int, int, int]
+
+    @property
+    def half_mm(self) -> tuple[float, float, float]:
+        """Half the sides of the field of view."""
+        x, y, z = (n * mm / 2 for n, mm in zip(self.shape, self.spacing_mm, strict=True))
+        return (x, y, z)
+
+    def grid(self) -> Grid:
+        """RAS, voxel n / 2 at 0 mm, sform and qform both set with code 1."""
+        affine = np.diag((*self.spacing_mm, 1.0))
+        affine[:3, 3] = [-half for half in self.half_mm]
+        return Grid(self.shape, affine, affine, 1, affine, 1)
+
+
+SIZES: Mapping[str, Size] = MappingProxyType(
+    {
+        "full": Size((240, 240, 48), (0.958, 0.958, 3.0), (1, 1, 3)),
+        "small": Size((96, 96, 24), (2.4, 2.4, 6.0), (2, 2, 2)),
+    }
+)
+
+
+def slices_of(spec: Size, person: Person) -> Iterator[Floats]:
+    """Fractions [T, X, Y] of one slice after another, averaged over the points of each voxel."""
+    x, y, z = (
+        _sample_mm(n, mm, samples)
+        for n, mm, samples in zip(spec.shape, spec.spacing_mm, spec.samples, strict=True)
+    )
+    a, b, c = spec.samples
+    for k in range(spec.shape[2]):
+        points = np.stack(np.meshgrid(x, y, z[k * c : (k + 1) * c], indexing="ij"))
+        fine = person.fractions(points)
+        blocks = fine.reshape(-1, spec.shape[0], a, spec.shape[1], b, c)
+        yield blocks.mean(axis=(2, 4, 5))
+
+
+def _sample_mm(count: int, spacing_mm: float, samples: int) -> Floats:
+    within = (np.arange(samples) + 0.5) / samples - 0.5
+    centres = np.arange(count) - count / 2
+    places = (centres[:, None] + within).ravel() * spacing_mm
+    return places.astype(np.float32)

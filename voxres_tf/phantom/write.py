@@ -1,0 +1,164 @@
+"""Phantom data sets on disk: MRBrainS13's layout, randomised ones, the packaged real scan."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from voxres_tf.dataset.manifest import write_manifest
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.files import atomic_path, locked, refuse_existing, write_json
+from voxres_tf.phantom.anatomy import read_mni
+from voxres_tf.phantom.generate import generate_subject
+from voxres_tf.phantom.heads import Head
+from voxres_tf.phantom.mni import MniHead
+from voxres_tf.phantom.randomisation import Randomisation
+from voxres_tf.phantom.randomised import randomised_subject
+from voxres_tf.volume import Volume, write_volume
+
+_STEMS = MappingProxyType({"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"})
+RECIPE_FILE = "randomisation.json"
+"""Beside randomised subjects: what they were made from; the same recipe goes on with them."""
+
+
+def write_phantom(
+    out: Path,
+    subjects: int,
+    seed: int,
+    size: str = "full",
+    *,
+    test_subjects: int = 0,
+    heads: Sequence[Head] = (MniHead(),),
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write `out/TrainingData/{1..subjects}` and `out/TestData/{1..test_subjects}`.
+
+    Each folder appears when it is whole. With `overwrite` the folders that are made are replaced,
+    others are left alone.
+
+    Args:
+        out: folder; created.
+        subjects: of the training series.
+        seed: see `generate.generate_subject`.
+        size: as `seed`.
+        test_subjects: of the test series.
+        heads: anatomies, which the subjects of a series take in turn.
+        overwrite: whether folders that are there are replaced.
+
+    Returns:
+        the folders of the subjects, in order; none for no subjects.
+
+    Raises:
+        OutputExistsError: if one of them is there, before any is made.
+        ConfigError, DataError: as `generate_subject`.
+    """
+    jobs = [(out / "TrainingData" / str(n), n, False) for n in range(1, subjects + 1)]
+    jobs += [(out / "TestData" / str(n), n, True) for n in range(1, test_subjects + 1)]
+    for folder, _, _ in jobs:
+        refuse_existing(folder, overwrite=overwrite)
+    for folder, number, test in tqdm(jobs, desc="phantom", unit="subject", disable=None):
+        volumes = generate_subject(size, seed, number, test=test, head=_in_turn(heads, number))
+        _write_folder(folder, {f"{name}.nii.gz": volume for name, volume in volumes.items()})
+    return [folder for folder, _, _ in jobs]
+
+
+def write_randomised(
+    out: Path,
+    subjects: int,
+    seed: int,
+    heads: Sequence[Head],
+    config: Randomisation,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write subjects of every contrast and resolution, `out/{1..subjects}`, and their manifest.
+
+    A call that was interrupted, or one that asks for more subjects, goes on with what is there.
+
+    Args:
+        out: folder; created.
+        subjects: how many.
+        seed: 0 or more.
+        heads: anatomies, which the subjects take in turn.
+        config: the ranges.
+        overwrite: whether subjects of another recipe are replaced.
+
+    Returns:
+        the manifest `out/manifest.csv`.
+
+    Raises:
+        OutputExistsError: if `out` holds subjects of another recipe.
+        DataError: if an anatomy cannot be read.
+    """
+    recipe = {
+        "seed": seed,
+        "heads": [head.name for head in heads],
+        "randomisation": config.model_dump(mode="json"),
+    }
+    with locked(out):
+        goes_on = _same_recipe(out / RECIPE_FILE, recipe)
+        if not goes_on:
+            refuse_existing(out / RECIPE_FILE, overwrite=overwrite)
+            write_json(out / RECIPE_FILE, recipe)
+        files = []
+        for n in tqdm(range(1, subjects + 1), desc="phantom", unit="subject", disable=None):
+            folder = out / str(n)
+            if not (goes_on and folder.is_dir()):
+                volumes = randomised_subject(_in_turn(heads, n), config, seed, n)
+                _write_folder(folder, {f"{name}.nii.gz": v for name, v in volumes.items()})
+            images = {m: folder / f"{stem}.nii.gz" for m, stem in _STEMS.items()}
+            files.append(SubjectFiles(str(n), images, folder / "labels.nii.gz"))
+        write_manifest(out / "manifest.csv", files)
+    return out / "manifest.csv"
+
+
+def _in_turn(heads: Sequence[Head], number: int) -> Head:
+    return heads[(number - 1) % len(heads)]
+
+
+def _same_recipe(path: Path, recipe: Mapping[str, Any]) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == recipe)
+    except (OSError, ValueError):
+        return False
+
+
+def write_real(out: Path, *, overwrite: bool = False) -> Path:
+    """Write the packaged MNI152 T1 and its tissues as a data set of one subject.
+
+    The T1 is an average of real scans, skull-stripped. Its labels are 2 where the map of grey
+    matter is above one half, 3 likewise for white matter, 1 in the rest of the brain.
+
+    Returns:
+        the manifest `out/manifest.csv` (columns subject, t1, label, scheme); the volumes
+        are `out/mni152/{T1,labels}.nii.gz`.
+
+    Raises:
+        OutputExistsError: if the manifest or the folder is there.
+        DataError: if the packaged maps are missing.
+    """
+    folder, manifest = out / "mni152", out / "manifest.csv"
+    for path in (folder, manifest):
+        refuse_existing(path, overwrite=overwrite)
+    t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
+    codes = np.select([gm.data > 127, wm.data > 127, t1.data > 0], [2, 3, 1], 0).astype(np.uint8)
+    _write_folder(folder, {"T1.nii.gz": t1, "labels.nii.gz": Volume(codes, t1.grid)})
+    files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
+    write_manifest(manifest, [files])
+    return manifest
+
+
+def _write_folder(folder: Path, volumes: Mapping[str, Volume]) -> None:
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        for name, volume in volumes.items():
+            write_volume(temporary / name, volume.data, volume.grid)
+        if folder.exists():
+            shutil.rmtree(folder)
