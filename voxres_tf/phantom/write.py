@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -49,7 +50,8 @@ def write_phantom(
         seed: see `generate.generate_subject`.
         size: as `seed`.
         test_subjects: of the test series.
-        heads: anatomies, which the subjects of a series take in turn.
+        heads: anatomies, which the subjects take in turn, first those to learn from: with one for
+            each subject, nobody is in both series.
         overwrite: whether folders that are there are replaced.
 
     Returns:
@@ -61,12 +63,14 @@ def write_phantom(
     """
     jobs = [(out / "TrainingData" / str(n), n, False) for n in range(1, subjects + 1)]
     jobs += [(out / "TestData" / str(n), n, True) for n in range(1, test_subjects + 1)]
-    for folder, _, _ in jobs:
+    folders = [folder for folder, _, _ in jobs]
+    for folder in folders:
         refuse_existing(folder, overwrite=overwrite)
-    for folder, number, test in tqdm(jobs, desc="phantom", unit="subject", disable=None):
-        volumes = generate_subject(size, seed, number, test=test, head=_in_turn(heads, number))
+    progress = tqdm(jobs, desc="phantom", unit="subject", disable=None)
+    for (folder, number, test), head in zip(progress, cycle(heads), strict=False):
+        volumes = generate_subject(size, seed, number, test=test, head=head)
         _write_folder(folder, {f"{name}.nii.gz": volume for name, volume in volumes.items()})
-    return [folder for folder, _, _ in jobs]
+    return folders
 
 
 def write_randomised(
@@ -111,16 +115,12 @@ def write_randomised(
         for n in tqdm(range(1, subjects + 1), desc="phantom", unit="subject", disable=None):
             folder = out / str(n)
             if not (goes_on and folder.is_dir()):
-                volumes = randomised_subject(_in_turn(heads, n), config, seed, n)
+                volumes = randomised_subject(heads[(n - 1) % len(heads)], config, seed, n)
                 _write_folder(folder, {f"{name}.nii.gz": v for name, v in volumes.items()})
             images = {m: folder / f"{stem}.nii.gz" for m, stem in _STEMS.items()}
             files.append(SubjectFiles(str(n), images, folder / "labels.nii.gz"))
         write_manifest(out / "manifest.csv", files)
     return out / "manifest.csv"
-
-
-def _in_turn(heads: Sequence[Head], number: int) -> Head:
-    return heads[(number - 1) % len(heads)]
 
 
 def _same_recipe(path: Path, recipe: Mapping[str, Any]) -> bool:
