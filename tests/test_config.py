@@ -93,6 +93,7 @@ def test_unknown_keys_are_errors(kind: type[RunConfig]) -> None:
         ("momentum", 1.0, "less than 1"),
         ("foreground_share", 1.5, "less than or equal to 1"),
         ("aux_end", 0.0, "greater than 0"),
+        ("modality_dropout", 1.0, "less than 1"),
         ("seed", -1, "greater than or equal to 0"),
     ],
 )

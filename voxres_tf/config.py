@@ -59,7 +59,10 @@ class PreprocessConfig(Config):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the channels: the originals first, then `<modality>:filtered`."""
+        """Names of the channels: the originals first, then `<modality>:filtered`.
+
+        What stands before the colon is the modality that a channel is made from.
+        """
         extra = tuple(f"{m}:filtered" for m in self.modalities) if self.filtered else ()
         return (*self.modalities, *extra)
 
@@ -113,6 +116,8 @@ class TrainingConfig(Config):
         foreground_share: share of crops whose centre is a voxel of a tissue class.
         flip: mirror crops left-right, every second one on average.
         jitter: SD of the per-channel gain and offset; 0 switches it off.
+        modality_dropout: chance of each modality to be absent from a crop, all its channels 0;
+            drawn again where none would stay. Above 0 the exported model takes any subset.
         precision: policy of the convolutions; heads, softmax and loss stay in float32.
         seed: of the weights and of every crop.
         validate_every: epochs between tiled predictions of the validation subjects.
@@ -135,6 +140,7 @@ class TrainingConfig(Config):
     foreground_share: Share = 0.5
     flip: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Precision = "float32"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validate_every: Positive = 10

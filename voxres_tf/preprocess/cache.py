@@ -31,11 +31,13 @@ class CachedSubject:
     Attributes:
         id: of the subject.
         entry: its folder in the cache, named by its key.
+        channel_names: of the channels of `image`, as `PreprocessConfig.channels` has them.
         context: file of a first stage's probability map, float [X, Y, Z, K]; None without one.
     """
 
     id: str
     entry: Path
+    channel_names: tuple[str, ...]
     context: Path | None = None
 
     @property
@@ -133,7 +135,7 @@ def _entry(files: SubjectFiles, config: PreprocessConfig, folder: Path) -> Cache
             # Another process may have prepared the same voxels in the meantime.
             if not entry.is_dir():
                 raise
-    return CachedSubject(files.id, entry)
+    return CachedSubject(files.id, entry, config.channels)
 
 
 def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
