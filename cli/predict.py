@@ -75,7 +75,8 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     """Segment whole volumes with an exported model.
 
     Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
-    manifest. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
+    manifest. A model trained with --modality-dropout takes any of its modalities, others take all
+    of them. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
     fails, the others go on and the exit code is 1.
     """
     images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
@@ -91,8 +92,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
 
     chosen = {name: options[name] for name in PREDICTOR}
     predictor = Predictor(options["model"], progress=not quiet, **chosen)
-    takes = predictor.contract.preprocess.modalities
-    subjects = find_sources(images, folders, manifest, takes)
+    subjects = find_sources(images, folders, manifest, predictor.contract)
     subjects = part_of(subjects, options["num_parts"], options["part_id"])
     outcomes = predict_all(
         predictor, subjects, OutputPlan(**{name: options[name] for name in PLAN})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,17 @@ def contract_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "formula" / "3"
     write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
     return folder
+
+
+@pytest.fixture
+def optional(contract_folder):
+    """Make T1 and FLAIR, both of which the model takes, ones that may be missing."""
+
+    def make(*modalities):
+        path = contract_folder / CONTRACT_FILE
+        write_json(path, json.loads(path.read_text()) | {"optional_modalities": modalities})
+
+    return make
 
 
 def formula(tiles):

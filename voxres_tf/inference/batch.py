@@ -70,6 +70,7 @@ class Outcome:
         volumes_ml: class name -> millilitres; empty after a failure.
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
+        modalities: those that the prediction was made from; empty after a failure.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Outcome:
     volumes_ml: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    modalities: list[str] = field(default_factory=list)
 
 
 def predict_all(
@@ -164,7 +166,13 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
     except (VoxResError, OSError, MemoryError) as error:
         return Outcome(files.id, failure=str(error) or type(error).__name__)
     seconds = {**prediction.seconds, "write": time.perf_counter() - start}
-    return Outcome(files.id, None, prediction.volumes_ml, seconds, [str(p) for p in outputs])
+    return Outcome(
+        files.id,
+        volumes_ml=prediction.volumes_ml,
+        seconds=seconds,
+        outputs=[str(path) for path in outputs],
+        modalities=list(prediction.modalities),
+    )
 
 
 def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
@@ -207,7 +215,15 @@ def _report(
             "path": str(predictor.path),
             **contract.model_dump(
                 mode="json",
-                include={"name", "version", "channels", "classes", "patch", "weights_sha256"},
+                include={
+                    "name",
+                    "version",
+                    "channels",
+                    "optional_modalities",
+                    "classes",
+                    "patch",
+                    "weights_sha256",
+                },
             ),
         },
         "options": {

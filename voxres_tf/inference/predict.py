@@ -37,6 +37,7 @@ class Prediction:
         probabilities: float32 [X, Y, Z, K], which sum to 1 over K.
         volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
         seconds: stage ("read", "prepare", "predict") -> wall time.
+        modalities: those that it was made from, in the model's order.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Prediction:
     probabilities: Volume
     volumes_ml: dict[str, float]
     seconds: dict[str, float]
+    modalities: tuple[str, ...]
 
 
 class Predictor:
@@ -106,18 +108,19 @@ class Predictor:
         """Segment one subject.
 
         Args:
-            subject: on disk or in memory; modalities that the model does not take are left alone.
+            subject: on disk or in memory; modalities that the model does not take are left alone,
+                and those that it need not have may be missing.
 
         Raises:
-            DataError: if a modality is missing, or a file or grid breaks a rule.
+            DataError: if a modality is missing that the model needs, or a file or grid breaks a
+                rule.
             ModelError: if the network cannot be loaded or run.
         """
         seconds: dict[str, float] = {}
-        modalities = self.contract.preprocess.modalities
+        modalities = self._taken(subject)
         with _timed(seconds, "read"):
             if isinstance(subject, SubjectFiles):
                 subject = read_subject(subject, modalities)
-        _require(subject, modalities)
         with _timed(seconds, "prepare"):
             prepared = prepare(_without_labels(subject), self.contract.preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
@@ -131,7 +134,15 @@ class Predictor:
             Volume(probabilities, subject.grid),
             self._volumes_ml(labels, subject.grid.voxel_ml),
             seconds,
+            modalities,
         )
+
+    def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:
+        fault = self.contract.fault_of(subject.images)
+        if fault:
+            then = "add these volumes or choose another model"
+            raise DataError(message(f"subject {subject.id}", *fault, then))
+        return tuple(m for m in self.contract.preprocess.modalities if m in subject.images)
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
@@ -171,19 +182,6 @@ class Predictor:
         counts = np.bincount(labels.reshape(-1), minlength=len(self.contract.classes))
         names = enumerate(self.contract.classes)
         return {name: int(counts[number]) * voxel_ml for number, name in names if number}
-
-
-def _require(subject: Subject, modalities: Sequence[str]) -> None:
-    missing = [name for name in modalities if name not in subject.images]
-    if missing:
-        raise DataError(
-            message(
-                f"subject {subject.id}",
-                f"the model takes {', '.join(modalities)}",
-                f"{', '.join(subject.images) or 'none'} (missing: {', '.join(missing)})",
-                "add these volumes or choose another model",
-            )
-        )
 
 
 def _without_labels(subject: Subject) -> Subject:

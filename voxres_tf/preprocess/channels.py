@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,24 +40,30 @@ def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     """Make the channels of a subject, and merge its labels if it has any (paper, section 3.1).
 
     Every modality gives itself and, if the config says so, itself minus its Gaussian-smoothed
-    copy after CLAHE; every axial slice of every channel has zero mean and unit variance.
+    copy after CLAHE; every axial slice of every channel has zero mean and unit variance. The
+    channels of a modality that the subject lacks are 0, the mean of every slice: who calls this
+    has seen to it that the network may meet such a subject.
 
     Raises:
         DataError: if a label code is unknown to the subject's scheme.
     """
-    originals, filtered = [], []
+    made: dict[str, NDArray[np.float32]] = {}
     for modality in config.modalities:
-        volume = to_canonical(subject.images[modality].data, subject.grid)
-        originals.append(normalise_slices(volume))
-        if config.filtered:
-            detail = subtract_gaussian(
-                volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius
-            )
-            detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)
-            filtered.append(normalise_slices(detail))
-    image = np.stack(originals + filtered, axis=-1)
+        if modality in subject.images:
+            volume = to_canonical(subject.images[modality].data, subject.grid)
+            made[modality] = normalise_slices(volume)
+            if config.filtered:
+                made[f"{modality}:filtered"] = _detail(volume, config)
+    absent = to_canonical(np.zeros(subject.grid.shape, np.float32), subject.grid)
+    image = np.stack([made.get(name, absent) for name in config.channels], axis=-1)
     classes = scored = None
     if subject.labels is not None:
         codes = to_canonical(subject.labels.data, subject.grid)
         classes, scored = scheme(subject.scheme).merge(codes, f"subject {subject.id}: labels")
     return Prepared(subject.id, image, config.channels, subject.grid, classes, scored)
+
+
+def _detail(volume: NDArray[Any], config: PreprocessConfig) -> NDArray[np.float32]:
+    detail = subtract_gaussian(volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius)
+    detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)
+    return normalise_slices(detail)

@@ -88,7 +88,8 @@ def _present(
     kept = subsets.sum(axis=1, dtype=np.float64)
     chance = (1 - dropout) ** kept * dropout ** (len(modalities) - kept)
     subset = subsets[random.choice(len(subsets), p=chance / chance.sum())]
-    return subset[[modalities.index(name) for name in modality_of]]
+    per_channel: NDArray[np.float32] = subset[[modalities.index(name) for name in modality_of]]
+    return per_channel
 
 
 def _origin(
