@@ -13,7 +13,7 @@ from .options import ShapeType
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
-PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device")
+PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device", "keep_spacing", "resample_to")
 PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
 
 
@@ -57,6 +57,12 @@ def _modality_options(function: Any) -> Any:
 )
 @click.option("--tta", is_flag=True, help="Average with the left-right mirror image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
+@click.option(
+    "--keep-spacing", is_flag=True, help="Segment at the scan's own spacing, whatever the model's."
+)
+@click.option(
+    "--resample-to", type=click.Choice(MODALITIES), help="Put the other scans on this one's grid."
+)
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
 @click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")

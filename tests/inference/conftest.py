@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxres_tf.config import RunConfig
+from voxres_tf.config import Resolution, RunConfig
 from voxres_tf.contract import ANSWER, CONTRACT_FILE, Contract
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import write_json
@@ -43,6 +43,15 @@ def optional(contract_folder):
         write_json(path, json.loads(path.read_text()) | {"optional_modalities": modalities})
 
     return make
+
+
+@pytest.fixture
+def any_spacing(contract_folder):
+    """Make the model one that takes spacings of about 1 mm in plane, 0.8 to 5.5 between slices."""
+    path = contract_folder / CONTRACT_FILE
+    contract = json.loads(path.read_text())
+    contract["preprocess"]["resolution"] = Resolution().model_dump(mode="json")
+    write_json(path, contract)
 
 
 def formula(tiles):

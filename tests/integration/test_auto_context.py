@@ -24,7 +24,7 @@ def write_subject(folder, number):
     grid = Grid(SHAPE, np.diag([1.0, 1.0, 3.0, 1.0]))
     images = {name: folder / f"{number}-{name}.nii" for name in ("t1", "flair")}
     for sign, path in zip((1, -1), images.values(), strict=True):
-        write_volume(path, (sign * 100 * codes + noise).astype(np.float32), grid)
+        write_volume(path, (sign * 100.0 * codes + noise).astype(np.float32), grid)
     codes[3, 3 + number, 1] = 3  # no two alike
     write_volume(folder / f"{number}-label.nii", codes, grid)
     return SubjectFiles(str(number), images, folder / f"{number}-label.nii")

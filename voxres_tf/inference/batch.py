@@ -71,6 +71,7 @@ class Outcome:
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
         modalities: those that the prediction was made from; empty after a failure.
+        spacing_mm: at which the network saw the subject; empty after a failure.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     modalities: list[str] = field(default_factory=list)
+    spacing_mm: list[float] = field(default_factory=list)
 
 
 def predict_all(
@@ -172,6 +174,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         seconds=seconds,
         outputs=[str(path) for path in outputs],
         modalities=list(prediction.modalities),
+        spacing_mm=list(prediction.spacing_mm),
     )
 
 
@@ -233,6 +236,8 @@ def _report(
             "batch": predictor.batch,
             "device": predictor.device,
             "tta": predictor.tta,
+            "keep_spacing": predictor.keep_spacing,
+            "resample_to": predictor.resample_to,
             "save_probabilities": plan.save_probabilities,
             "overwrite": plan.overwrite,
         },

@@ -101,7 +101,8 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,
             "scheme": files.scheme,
-            "config": config.model_dump(mode="json"),
+            # What is None was added later and changes nothing: entries of earlier configs stay.
+            "config": config.model_dump(mode="json", exclude_none=True),
         }
     )
 
@@ -151,7 +152,7 @@ def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
     with atomic_path(entry) as temporary:
         temporary.mkdir()
         np.save(temporary / "image.npy", prepared.image)
-        np.save(temporary / "spacing_mm.npy", np.array(prepared.grid.canonical_spacing_mm))
+        np.save(temporary / "spacing_mm.npy", np.array(prepared.working.spacing_mm))
         np.save(temporary / "classes.npy", prepared.classes)
         np.save(temporary / "scored.npy", prepared.scored)
         np.save(temporary / "tissue.npy", tissue)
