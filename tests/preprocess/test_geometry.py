@@ -173,6 +173,8 @@ def test_labels_are_labels_that_were_there(
     np.testing.assert_array_equal(mask, result != 2)
 
 
-def test_an_absurd_spacing_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"at most .* voxels\. Received: 1000 x 1000 x 1000 mm"):
-        working((100, 100, 100), (1000.0, 1000.0, 1000.0))
+@pytest.mark.parametrize("mm", [1000.0, 0.001])  # a header in micrometres, one in metres
+def test_an_absurd_spacing_is_an_error(mm: float) -> None:
+    with pytest.raises(DataError, match=rf"a head has voxels of .*Received: {mm:g} x .*header"):
+        working((100, 100, 100), (mm, mm, mm))
+    assert working_grid(grid((100, 100, 100), (mm, mm, mm)), None).resampled == ()

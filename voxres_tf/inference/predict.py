@@ -66,7 +66,8 @@ class Predictor:
         tta: average over the subject and its left-right mirror image, which takes twice as long.
         progress: show a bar per subject on a terminal.
         keep_spacing: resample nothing, whatever spacings the model takes.
-        resample_to: modality whose grid the others are put on; by default they must lie on one.
+        resample_to: modality whose grid the others of a subject on disk are put on; by default
+            they must lie on one.
 
     Raises:
         ModelError: if there is no such model or its contract cannot be honoured.

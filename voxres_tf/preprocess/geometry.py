@@ -21,8 +21,9 @@ from voxres_tf.volume import Grid
 TOLERANCE_MM = 1e-3
 """A spacing that is this close to a range counts as in it: headers keep few digits."""
 
+LEAST_MM = 0.05
 MOST_VOXELS = 2**28
-"""A larger working grid comes from a header in the wrong unit, not from a head."""
+"""Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
 Array = NDArray[np.float32]
 Triple = tuple[float, float, float]
@@ -74,7 +75,7 @@ def working_grid(grid: Grid, resolution: Resolution | None) -> WorkingGrid:
         resolution: what the network takes; None takes every spacing as it comes.
 
     Raises:
-        DataError: if it would have more than `MOST_VOXELS`.
+        DataError: if a spacing is below `LEAST_MM` or it would have more than `MOST_VOXELS`.
     """
     order = np.argsort(grid.orientation()[:, 0])
     nx, ny, nz = (grid.shape[axis] for axis in order)
@@ -87,9 +88,9 @@ def working_grid(grid: Grid, resolution: Resolution | None) -> WorkingGrid:
         max(1, round(n * before / after))
         for n, before, after in zip((nx, ny, nz), own, (x, y, z), strict=True)
     )
-    if mx * my * mz > MOST_VOXELS:
+    if min(own) < LEAST_MM or mx * my * mz > MOST_VOXELS:
         received = f"{' x '.join(f'{mm:.4g}' for mm in own)} mm, that is {mx} x {my} x {mz} voxels"
-        rule = f"a head resampled has at most {MOST_VOXELS} voxels"
+        rule = f"a head has voxels of at least {LEAST_MM} mm and, resampled, at most {MOST_VOXELS}"
         raise DataError(message("spacing", rule, received, "mend the header's voxel sizes"))
     return WorkingGrid((nx, ny, nz), own, (mx, my, mz), (x, y, z))
 
@@ -153,7 +154,8 @@ def resample_back(probabilities: Array, working: WorkingGrid) -> Array:
         float32 [X, Y, Z, K] of the scan's shape, which sum to 1 over K; `probabilities` itself
         where nothing is resampled.
     """
-    for axis in working.resampled:
+    # In this order the planes that are strewn over memory are those of the smaller arrays.
+    for axis in reversed(working.resampled):
         probabilities = _linear(probabilities, working.from_own(axis), axis)
     return probabilities
 
