@@ -1,0 +1,99 @@
+"""`preprocess.filters` as TensorFlow operations, for one axial slice [X, Y] at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from voxres_tf.preprocess.filters import FLAT_DEVIATION, ROBUST_PERCENTILES
+
+Tensor = Any
+"""A TensorFlow tensor; its dtype and shape stand beside it."""
+
+
+def normalise(values: Tensor) -> Tensor:
+    """`filters.normalise_slices` of one slice: zero mean, unit variance; zeros if it is flat.
+
+    Args:
+        values: [X, Y], any real dtype.
+
+    Returns:
+        float32 [X, Y].
+    """
+    values = tf.cast(values, tf.float64)
+    centred = values - tf.reduce_mean(values)
+    deviation = tf.math.reduce_std(centred)
+    flat = deviation <= FLAT_DEVIATION * tf.reduce_max(tf.abs(values))
+    scaled = centred / tf.where(flat, tf.ones_like(deviation), deviation)
+    return tf.cast(tf.where(flat, tf.zeros_like(scaled), scaled), tf.float32)
+
+
+def subtract_gaussian(values: Tensor, *, sigma: float, radius: int) -> Tensor:
+    """`filters.subtract_gaussian` of one slice.
+
+    Args:
+        values: float32 [X, Y].
+        sigma: of the Gaussian, in voxels.
+        radius: the kernel is cut at this many voxels from its centre.
+
+    Returns:
+        float32 [X, Y].
+    """
+    profile = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    profile /= profile.sum()
+    smooth = values
+    for axis in (0, 1):
+        smooth = _correlate(smooth, profile, axis)
+    return values - smooth
+
+
+def _correlate(values: Tensor, profile: Any, axis: int) -> Tensor:
+    """Correlation along one axis, summed in float64 and kept in float32, as SciPy does it."""
+    radius, size = len(profile) // 2, tf.shape(values)[axis]
+    nearest = tf.clip_by_value(tf.range(-radius, size + radius), 0, size - 1)
+    padded = tf.gather(tf.cast(values, tf.float64), nearest, axis=axis)
+    kernel = profile.reshape((-1, 1, 1, 1) if axis == 0 else (1, -1, 1, 1))
+    summed = tf.nn.conv2d(padded[None, ..., None], kernel, strides=1, padding="VALID")
+    return tf.cast(summed[0, ..., 0], tf.float32)
+
+
+def robust_range(volume: Tensor) -> tuple[Tensor, Tensor]:
+    """Two percentiles of a volume, as `numpy.percentile` interpolates them.
+
+    Both ends are picked out rather than the whole volume sorted, which keeps the memory small.
+
+    Args:
+        volume: float32 of any shape, at least one voxel.
+
+    Returns:
+        the lower and the upper of `ROBUST_PERCENTILES`, float64 scalars.
+    """
+    values = tf.reshape(volume, [-1])
+    last = tf.size(values) - 1
+    low, high = (tf.cast(last, tf.float64) * (p / 100) for p in ROBUST_PERCENTILES)
+    smallest = -tf.math.top_k(-values, tf.minimum(_index(low) + 2, last + 1)).values
+    largest = tf.math.top_k(values, last - _index(high) + 1).values
+    return (
+        _interpolate(low, last, lambda index: smallest[index]),
+        _interpolate(high, last, lambda index: largest[last - index]),
+    )
+
+
+def _index(place: Tensor) -> Tensor:
+    return tf.cast(tf.floor(place), tf.int32)
+
+
+def _interpolate(place: Tensor, last: Tensor, sorted_at: Callable[[Tensor], Tensor]) -> Tensor:
+    """The value at a fractional place of the sorted values, rounded as NumPy rounds it."""
+    before = sorted_at(_index(place))
+    after = sorted_at(tf.minimum(_index(place) + 1, last))
+    share = place - tf.floor(place)
+    step = tf.cast(after - before, tf.float64)
+    return tf.where(
+        share < 0.5,
+        tf.cast(before, tf.float64) + step * share,
+        tf.cast(after, tf.float64) - step * (1 - share),
+    )
