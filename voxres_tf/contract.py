@@ -19,6 +19,9 @@ ANSWER = "serving_default"
 FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 """Signatures of two-stage models, so that the second can see maps of the whole volume."""
 
+SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
+"""Signatures: raw modalities of a subject -> labels, or probabilities, of the whole volume."""
+
 
 class Contract(Config):
     """`assets.extra/voxres.json` of a SavedModel.

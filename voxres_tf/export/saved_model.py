@@ -14,6 +14,7 @@ from voxres_tf.config import STRIDE
 from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
+from voxres_tf.export.graph.segment import volume_functions
 from voxres_tf.export.stages import Answer, Stages, Weights, load_stages
 from voxres_tf.files import atomic_path, write_json
 
@@ -63,7 +64,7 @@ def export_run(
         stages = load_stages(run, weights)
         contract = _contract(stages, name or output.resolve().name, number)
         with atomic_path(target) as folder:
-            _save(folder, stages)
+            _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
             report = compare_in_fresh_process(folder, stages.answers())
             write_json(folder / VERIFICATION_FILE, report)
@@ -111,14 +112,15 @@ def serving_function(answer: Answer, channels: int) -> Any:
     return tf.function(predict, input_signature=[tf.TensorSpec(shape, tf.float32, "image")])
 
 
-def _save(folder: Path, stages: Stages) -> None:
+def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     module = tf.Module()
     # Variables only, not the Keras models: saving their layers too would store weights twice.
     module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
-    signatures = {
+    tiles = {
         name: serving_function(answer, channels)
         for name, (channels, answer) in stages.answers().items()
     }
+    signatures = {**tiles, **volume_functions(stages, contract)}
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +64,12 @@ class Stages:
             FIRST_STAGE: (without, maps),
             SECOND_STAGE: (channels, second),
         }
+
+    def passes(self) -> Sequence[Answer]:
+        """What is asked of a whole volume in turn; a second stage sees the first's answer too."""
+        answers = self.answers()
+        names = (FIRST_STAGE, SECOND_STAGE) if self.first else (ANSWER,)
+        return [answers[name][1] for name in names]
 
     def weights_hash(self) -> str:
         """SHA-256 over all weights, as little-endian float32 in the networks' order."""

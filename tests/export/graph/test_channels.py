@@ -21,7 +21,7 @@ def in_graph(images, config):
     function = tf.function(
         lambda given: channels.prepare(given, config), input_signature=[spec], autograph=False
     )
-    return function(images).numpy().transpose(1, 2, 0, 3)
+    return function(images).numpy()
 
 
 def in_numpy(images, config):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.export.graph.clahe import equalise
 from voxres_tf.export.graph.filters import (
     Tensor,
+    gaussian_matrix,
     normalise,
     robust_range,
     subtract_gaussian,
 )
-
-_SLICES_AT_ONCE = 4
+from voxres_tf.export.graph.volumes import from_slices
 
 
 def prepare(images: Tensor, config: PreprocessConfig) -> Tensor:
@@ -29,34 +27,34 @@ def prepare(images: Tensor, config: PreprocessConfig) -> Tensor:
         config: what the network was trained with.
 
     Returns:
-        float32 [Z, X, Y, C]: slices first, so that each is written in one piece.
+        float32 [X, Y, Z, C].
     """
-    details, ranges = [], []
-    for number in range(len(config.modalities) if config.filtered else 0):
-        details.append(_details(images, number, config))
-        ranges.append(robust_range(details[-1]))
+    modalities = range(len(config.modalities))
+    details = [_details(images, number, config) for number in modalities if config.filtered]
+    ranges = [robust_range(detail) for detail in details]
 
     def channels(z: Tensor) -> Tensor:
-        originals = [normalise(images[:, :, z, m]) for m in range(len(config.modalities))]
+        originals = [normalise(images[:, :, z, number]) for number in modalities]
         filtered = [
-            normalise(_equalised(detail[z], *limits, config))
+            normalise(_equalised(detail[:, :, z, 0], *limits, config))
             for detail, limits in zip(details, ranges, strict=True)
         ]
         return tf.stack(originals + filtered, axis=-1)
 
-    shape = tf.shape(images)
-    return _over_slices(channels, shape[2], [shape[0], shape[1], len(config.channels)])
+    return from_slices(channels, tf.shape(images)[:3], len(config.channels))
 
 
-def _details(images: Tensor, modality: int, config: PreprocessConfig) -> Tensor:
-    """A modality minus its smoothed copy, float32 [Z, X, Y]."""
-    shape = tf.shape(images)
+def _details(images: Tensor, number: int, config: PreprocessConfig) -> Tensor:
+    """A modality minus its smoothed copy, float32 [X, Y, Z, 1]."""
+    across, along = (
+        gaussian_matrix(size, sigma=config.gaussian_sigma, radius=config.gaussian_radius)
+        for size in tf.unstack(tf.shape(images)[:2])
+    )
 
     def detail(z: Tensor) -> Tensor:
-        values = images[:, :, z, modality]
-        return subtract_gaussian(values, sigma=config.gaussian_sigma, radius=config.gaussian_radius)
+        return subtract_gaussian(images[:, :, z, number], across, along)[..., None]
 
-    return _over_slices(detail, shape[2], shape[:2])
+    return from_slices(detail, tf.shape(images)[:3], 1)
 
 
 def _equalised(detail: Tensor, low: Tensor, high: Tensor, config: PreprocessConfig) -> Tensor:
@@ -67,18 +65,3 @@ def _equalised(detail: Tensor, low: Tensor, high: Tensor, config: PreprocessConf
     equalised = equalise(scaled, tile=config.clahe_tile, clip=config.clahe_clip)
     # The filter on volumes hands on float32, whose rounding the next filter must see too.
     return tf.cast(equalised, tf.float32)
-
-
-def _over_slices(function: Callable[[Tensor], Tensor], count: Tensor, shape: Tensor) -> Tensor:
-    """float32 [count, *shape] of what a function gives for 0, 1, ..., count - 1.
-
-    Unlike `tf.map_fn`, which stacks a list in the end, it never holds the result twice.
-    """
-
-    def step(z: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
-        return z + 1, tf.tensor_scatter_nd_update(volume, [[z]], function(z)[None])
-
-    start = (tf.constant(0), tf.zeros(tf.concat([[count], shape], 0), tf.float32))
-    return tf.while_loop(lambda z, _: z < count, step, start, parallel_iterations=_SLICES_AT_ONCE)[
-        1
-    ]
