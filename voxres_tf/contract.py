@@ -39,7 +39,9 @@ class Contract(Config):
             further channels; none for a model of one stage.
         training: summary of the training data and its length.
         versions: of the libraries that exported it.
-        weights_sha256: of all weights in the order of the network.
+        fused: whether the signatures fold batch normalisation and classifiers into convolutions;
+            the stored weights are the trained ones in any case.
+        weights_sha256: of all trained weights in the order of the network.
     """
 
     format_version: int = FORMAT_VERSION
@@ -55,6 +57,7 @@ class Contract(Config):
     first_stage: tuple[ModelConfig, ...] = ()
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    fused: bool = False
     weights_sha256: str
 
 

@@ -23,9 +23,14 @@ def with_random_weights(config, seed=0):
         if variable.name in ("gamma", "moving_variance"):
             values = 1 + np.abs(values)
         elif variable.name == "kernel":
-            values *= 2.0 / np.sqrt(np.prod(variable.shape[:-1]) * 0.09)
+            values *= 4.0 / np.sqrt(np.prod(variable.shape[:-1]))
         variable.assign(values.astype(np.float32))
     return model
+
+
+@pytest.fixture(scope="session")
+def random_network():
+    return with_random_weights
 
 
 def write_network(folder, seed, **model):

@@ -55,8 +55,10 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
 def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor:
     image = [prepare(images, contract.preprocess)]
     answer: list[Tensor] = []
-    for stage in stages.passes():
-        answer = [predict_tiled(image + answer, stage, len(contract.classes), contract.patch)]
+    for name in stages.passes:
+        # Outside the loop over the tiles, so that the kernels are made once per volume.
+        network = stages.answer(name, fuse=True)
+        answer = [predict_tiled(image + answer, network, len(contract.classes), contract.patch)]
     return answer[0]
 
 
