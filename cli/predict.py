@@ -13,7 +13,7 @@ from .options import ShapeType
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
-PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device")
+PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device", "keep_spacing", "resample_to")
 PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
 
 
@@ -57,6 +57,12 @@ def _modality_options(function: Any) -> Any:
 )
 @click.option("--tta", is_flag=True, help="Average with the left-right mirror image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
+@click.option(
+    "--keep-spacing", is_flag=True, help="Segment at the scan's own spacing, whatever the model's."
+)
+@click.option(
+    "--resample-to", type=click.Choice(MODALITIES), help="Put the other scans on this one's grid."
+)
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
 @click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")
@@ -75,7 +81,8 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     """Segment whole volumes with an exported model.
 
     Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
-    manifest. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
+    manifest. A model trained with --modality-dropout takes any of its modalities, others take all
+    of them. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
     fails, the others go on and the exit code is 1.
     """
     images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
@@ -91,8 +98,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
 
     chosen = {name: options[name] for name in PREDICTOR}
     predictor = Predictor(options["model"], progress=not quiet, **chosen)
-    takes = predictor.contract.preprocess.modalities
-    subjects = find_sources(images, folders, manifest, takes)
+    subjects = find_sources(images, folders, manifest, predictor.contract)
     subjects = part_of(subjects, options["num_parts"], options["part_id"])
     outcomes = predict_all(
         predictor, subjects, OutputPlan(**{name: options[name] for name in PLAN})

@@ -45,6 +45,11 @@ _OPTIONS = (
     click.option("--foreground-share", type=click.FloatRange(0, 1), help="Crops around tissue."),
     click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
     click.option("--jitter", type=click.FloatRange(0), help="SD of gain and offset."),
+    click.option(
+        "--modality-dropout",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Chance of a modality to be absent from a crop; above 0 any subset will predict.",
+    ),
     click.option("--precision", type=click.Choice(get_args(Precision))),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1)),
     click.option("--checkpoint-minutes", type=click.FloatRange(0, min_open=True)),

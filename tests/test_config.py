@@ -15,6 +15,7 @@ from voxres_tf.config import (
     STRIDE,
     ModelConfig,
     PreprocessConfig,
+    Resolution,
     RunConfig,
     TrainingConfig,
     load,
@@ -93,6 +94,7 @@ def test_unknown_keys_are_errors(kind: type[RunConfig]) -> None:
         ("momentum", 1.0, "less than 1"),
         ("foreground_share", 1.5, "less than or equal to 1"),
         ("aux_end", 0.0, "greater than 0"),
+        ("modality_dropout", 1.0, "less than 1"),
         ("seed", -1, "greater than or equal to 0"),
     ],
 )
@@ -116,6 +118,28 @@ def test_modalities_are_distinct_and_some(modalities: tuple[str, ...]) -> None:
 def test_an_unknown_modality_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="'t1', 't1-ir', 'flair' or 't2'"):
         RunConfig().updated(preprocess={"modalities": ("pd",)})
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"slice_mm": (5.0, 1.0)}, "its lowest value, then its highest"),
+        ({"in_plane_target_mm": 1.5}, "lies in the range"),
+        ({"in_plane_mm": (0.0, 1.2)}, "greater than 0"),
+    ],
+)
+def test_a_resolution_is_ranges_and_a_target_in_one(fields: dict[str, object], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rf"resolution.*{rule}"):
+        RunConfig().updated(preprocess={"resolution": fields})
+
+
+def test_a_resolution_travels_and_configs_without_one_still_load() -> None:
+    config = RunConfig().updated(preprocess={"resolution": {"slice_mm": (1.0, 4.0)}})
+    assert config.preprocess.resolution == Resolution(slice_mm=(1.0, 4.0))
+    assert parse(RunConfig, config.model_dump_json(), "here") == config
+    values = RunConfig().model_dump(mode="json")
+    del values["preprocess"]["resolution"], values["training"]["modality_dropout"]
+    assert parse(RunConfig, values, "here") == RunConfig()
 
 
 def test_channels_and_network_must_agree() -> None:

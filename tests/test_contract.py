@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from voxres_tf.config import ModelConfig, PreprocessConfig
+from voxres_tf.config import MODALITIES, ModelConfig, PreprocessConfig
 from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
 from voxres_tf.errors import ModelError
 from voxres_tf.files import write_json, write_text
@@ -47,7 +49,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"classes": ["background", "brain"]}, "a name per class"),
         ({"first_stage": [{"in_channels": 4}]}, "4 context channels. Received: 0"),
         ({"model": {"in_channels": 8, "context_channels": 4}}, "0 context channels. Received: 4"),
-        ({"optional_modalities": ["flair"]}, "optional modalities"),
+        ({"optional_modalities": ["flair", "t2"]}, "optional modalities among t1, flair.*: flair"),
         ({"surprise": 1}, "surprise: Extra inputs"),
         ({"patch": [64, 64, 50]}, r"patch\.2: .*multiple of 8"),
         ({"version": 0}, "version: .*greater than 0"),
@@ -58,6 +60,18 @@ def test_what_cannot_be_honoured_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=rf"voxres\.json: .*{fault}"):
         read_contract(stored(tmp_path, **changes))
+
+
+TAKES = frozenset({"t1", "flair"})
+
+
+@given(optional=st.sets(st.sampled_from(sorted(TAKES))), there=st.sets(st.sampled_from(MODALITIES)))
+def test_a_subject_needs_what_may_not_be_missing_and_one_at_least(
+    optional: set[str], there: set[str]
+) -> None:
+    free = contract().model_copy(update={"optional_modalities": tuple(optional)})
+    enough = TAKES - optional <= there and bool(TAKES & there)
+    assert (free.fault_of(tuple(there)) is None) == enough
 
 
 def test_a_model_without_contract_is_refused(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from voxres_tf.errors import ConfigError, message
+from voxres_tf.schema import Config as Config
+from voxres_tf.schema import load as load
+from voxres_tf.schema import parse as parse
 
 MODALITIES = ("t1", "t1-ir", "flair", "t2")
 """The names of modalities everywhere: on the command line, in manifests, in contracts."""
@@ -22,14 +23,31 @@ Positive = Annotated[int, Field(gt=0)]
 Multiple = Annotated[int, Field(gt=0, le=1024, multiple_of=STRIDE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Shape = tuple[Multiple, Multiple, Multiple]
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
-class Config(BaseModel):
-    """Frozen, strict about unknown keys."""
+class Resolution(Config):
+    """Which voxel spacings a network takes as they come, and what becomes of others.
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
-    )
+    Attributes:
+        in_plane_mm: lowest and highest spacing along the right and the anterior axis.
+        in_plane_target_mm: what a spacing outside that range is resampled to.
+        slice_mm: lowest and highest spacing along the superior axis; a spacing outside is
+            resampled to the nearest of the two.
+    """
+
+    in_plane_mm: Range = (0.8, 1.2)
+    in_plane_target_mm: Annotated[float, Field(gt=0)] = 1.0
+    slice_mm: Range = (0.8, 5.5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if any(low > high for low, high in (self.in_plane_mm, self.slice_mm)):
+            raise ValueError("a range is its lowest value, then its highest")
+        low, high = self.in_plane_mm
+        if not low <= self.in_plane_target_mm <= high:
+            raise ValueError("in_plane_target_mm lies in the range in_plane_mm")
+        return self
 
 
 class PreprocessConfig(Config):
@@ -42,6 +60,8 @@ class PreprocessConfig(Config):
         gaussian_radius: the kernel has 2 r + 1 voxels a side (15: 31 x 31).
         clahe_tile: side of a CLAHE tile in voxels.
         clahe_clip: contrast limit on OpenCV's scale, in multiples of a flat histogram's bin.
+        resolution: spacings that are taken as they come, others are resampled first
+            (docs/geometry.md); None takes every spacing.
     """
 
     modalities: tuple[Literal["t1", "t1-ir", "flair", "t2"], ...] = ("t1", "t1-ir", "flair")
@@ -50,6 +70,7 @@ class PreprocessConfig(Config):
     gaussian_radius: Positive = 15
     clahe_tile: Annotated[int, Field(ge=2)] = 16
     clahe_clip: Annotated[float, Field(gt=0)] = 2.0
+    resolution: Resolution | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -59,7 +80,10 @@ class PreprocessConfig(Config):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the channels: the originals first, then `<modality>:filtered`."""
+        """Names of the channels: the originals first, then `<modality>:filtered`.
+
+        What stands before the colon is the modality that a channel is made from.
+        """
         extra = tuple(f"{m}:filtered" for m in self.modalities) if self.filtered else ()
         return (*self.modalities, *extra)
 
@@ -113,6 +137,8 @@ class TrainingConfig(Config):
         foreground_share: share of crops whose centre is a voxel of a tissue class.
         flip: mirror crops left-right, every second one on average.
         jitter: SD of the per-channel gain and offset; 0 switches it off.
+        modality_dropout: chance of each modality to be absent from a crop, all its channels 0;
+            drawn again where none would stay. Above 0 the exported model takes any subset.
         precision: policy of the convolutions; heads, softmax and loss stay in float32.
         seed: of the weights and of every crop.
         validate_every: epochs between tiled predictions of the validation subjects.
@@ -135,6 +161,7 @@ class TrainingConfig(Config):
     foreground_share: Share = 0.5
     flip: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Precision = "float32"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validate_every: Positive = 10
@@ -190,47 +217,3 @@ class CascadeConfig(Config):
 
 
 CASCADE_FILE = "cascade.json"
-
-ConfigT = TypeVar("ConfigT", bound=BaseModel)
-
-
-def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
-    """Validate values into a config, with pydantic's findings as one line.
-
-    Args:
-        kind: the config's class.
-        values: a mapping, or JSON text.
-        where: the file or command that the values come from.
-
-    Raises:
-        ConfigError: naming every field that is wrong, its rule and what was received.
-    """
-    try:
-        if isinstance(values, str | bytes):
-            return kind.model_validate_json(values)
-        return kind.model_validate(values)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        rules = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found
-        )
-        received = "; ".join(_short(e["input"]) for e in found)
-        raise ConfigError(message(where, rules, received, "mend these fields")) from error
-
-
-def load(kind: type[ConfigT], path: Path) -> ConfigT:
-    """Read a config from a JSON file.
-
-    Raises:
-        ConfigError: if the file is missing, is not JSON or breaks a rule.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(message(path, "a JSON file", error, "check the path")) from error
-    return parse(kind, text, path)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import Field
@@ -31,7 +32,8 @@ class Contract(Config):
         classes: names of the outputs; class 0 is background.
         stride: spatial sizes of a tile are multiples of it.
         patch: the tile that the network was trained on.
-        optional_modalities: those that may be missing.
+        optional_modalities: those that may be missing, as long as one is there; their channels
+            are then 0. All of them after training with modality dropout.
         first_stage: shapes of the networks whose mean probabilities the second stage takes as
             further channels; none for a model of one stage.
         training: summary of the training data and its length.
@@ -53,6 +55,21 @@ class Contract(Config):
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str
+
+    def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:
+        """Why a subject with these modalities cannot be predicted: rule and what was received.
+
+        Modalities that the model does not take count for nothing.
+        """
+        takes = self.preprocess.modalities
+        given = ", ".join(modalities) or "none"
+        missing = [m for m in takes if m not in (*modalities, *self.optional_modalities)]
+        if missing:
+            received = f"{given} (missing: {', '.join(missing)})"
+            return f"the model takes {', '.join(takes)}", received
+        if not set(takes) & set(modalities):
+            return f"the model takes at least one of {', '.join(takes)}", given
+        return None
 
 
 def read_contract(saved_model: Path) -> Contract:
@@ -79,8 +96,9 @@ def read_contract(saved_model: Path) -> Contract:
 def _fault(contract: Contract) -> tuple[str, str] | None:
     if contract.format_version != FORMAT_VERSION:
         return f"contracts of format {FORMAT_VERSION}", f"format {contract.format_version}"
-    if contract.optional_modalities:
-        return "models without optional modalities", "a model with them"
+    takes, optional = contract.preprocess.modalities, contract.optional_modalities
+    if not set(optional) <= set(takes):
+        return f"optional modalities among {', '.join(takes)}", ", ".join(optional)
     if contract.channels != contract.preprocess.channels:
         return f"channels {contract.preprocess.channels}", f"{contract.channels}"
     context = len(contract.classes) if contract.first_stage else 0

@@ -59,6 +59,24 @@ def test_one_subject_to_a_file_and_never_over_it(tiny_model, data, tmp_path):
     assert run(*arguments, "--overwrite").exit_code == 0
 
 
+def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tmp_path):
+    nib.save(
+        nib.Nifti1Image(np.arange(480.0).reshape(10, 8, 6), np.diag([-1.2, 1.1, 2.4, 1])),
+        data / "a" / "T1.nii",
+    )
+    arguments = ("-m", tiny_model.parent, data / "a", "-o", tmp_path / "out", "--keep-spacing")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "--resample-to MODALITY" in result.stderr
+    report = tmp_path / "run.json"
+    result = run(*arguments, "--resample-to", "t1", "--report", report)
+    assert result.exit_code == 0, result.output
+    assert nib.load(tmp_path / "out" / "a_dseg.nii.gz").shape == (10, 8, 6)
+    written = json.loads(report.read_text())
+    assert (written["options"]["resample_to"], written["options"]["keep_spacing"]) == ("t1", True)
+    assert written["subjects"][0]["spacing_mm"] == pytest.approx([1.2, 1.1, 2.4])
+
+
 def test_a_bad_subject_is_a_line_and_exit_code_1(tiny_model, data, tmp_path):
     (data / "a" / "T1.nii").write_bytes((data / "a" / "T1.nii").read_bytes()[:400])
     result = run("-m", tiny_model, data, "-o", tmp_path / "out")

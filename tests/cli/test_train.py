@@ -63,6 +63,7 @@ def test_options_go_before_the_preset(
 ) -> None:
     options = "--modalities flair --no-filtered --crop 32,32,16 --epochs 3 --steps-per-epoch 7"
     options += " --precision mixed_bfloat16 --no-flip --val 2 --resume never --seed 9"
+    options += " --modality-dropout 0.3"
     code, output = invoke(data, "-o", tmp_path / "run", *options.split())
     assert code == 0, output
     config, training = calls[0]["config"], calls[0]["config"].training
@@ -70,6 +71,7 @@ def test_options_go_before_the_preset(
     assert config.model.in_channels == 1
     assert (training.crop, training.steps) == ((32, 32, 16), 21)
     assert (training.precision, training.flip, training.seed) == ("mixed_bfloat16", False, 9)
+    assert training.modality_dropout == 0.3
     assert calls[0]["ids"] == ["1", "3"]
     assert [s.id for s in calls[0]["val"]] == ["2"]
     assert calls[0]["resume"] == "never"

@@ -110,6 +110,23 @@ def test_a_session_refuses_what_the_signature_does_not_say(tiny_model, shape, re
 
 
 @pytest.mark.usefixtures("no_fresh_process")
+@pytest.mark.parametrize(("dropout", "optional"), [(0.0, ()), (0.3, ("t1", "flair"))])
+def test_modality_dropout_lets_modalities_be_missing(tiny_run, tmp_path, dropout, optional):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    config = load(RunConfig, run / "config.json").updated(training={"modality_dropout": dropout})
+    (run / "config.json").write_text(config.model_dump_json())
+    assert read_contract(export_run(run, tmp_path / "m")).optional_modalities == optional
+
+
+def test_of_two_stages_both_must_have_met_subjects_without_it():
+    plain = Stage(Path(), RunConfig(), None)
+    learned = Stage(Path(), RunConfig().updated(training={"modality_dropout": 0.3}), None)
+    assert Stages((learned, plain), learned).optional_modalities == ()
+    assert Stages((learned,), learned).optional_modalities == ("t1", "t1-ir", "flair")
+
+
+@pytest.mark.usefixtures("no_fresh_process")
 def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
     output = tmp_path / "net"
     for name in ("4", "notes", ".partial-9"):

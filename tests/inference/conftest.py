@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from voxres_tf.config import RunConfig
+from voxres_tf.config import Resolution, RunConfig
 from voxres_tf.contract import ANSWER, CONTRACT_FILE, Contract
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import write_json
@@ -31,6 +32,26 @@ def contract_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "formula" / "3"
     write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
     return folder
+
+
+@pytest.fixture
+def optional(contract_folder):
+    """Make T1 and FLAIR, both of which the model takes, ones that may be missing."""
+
+    def make(*modalities):
+        path = contract_folder / CONTRACT_FILE
+        write_json(path, json.loads(path.read_text()) | {"optional_modalities": modalities})
+
+    return make
+
+
+@pytest.fixture
+def any_spacing(contract_folder):
+    """Make the model one that takes spacings of about 1 mm in plane, 0.8 to 5.5 between slices."""
+    path = contract_folder / CONTRACT_FILE
+    contract = json.loads(path.read_text())
+    contract["preprocess"]["resolution"] = Resolution().model_dump(mode="json")
+    write_json(path, contract)
 
 
 def formula(tiles):

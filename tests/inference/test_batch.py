@@ -37,6 +37,21 @@ def test_good_subjects_finish_beside_a_bad_one(make_predictor, write_subject, tm
     assert "tensorflow" in report["versions"]
 
 
+def test_the_report_says_which_modalities_were_used(
+    make_predictor, write_subject, optional, tmp_path
+):
+    optional("flair")
+    subjects = [write_subject("a"), write_subject("b", modalities=("t1", "t2"))]
+    subjects.append(write_subject("c", modalities=("flair",)))
+    plan = OutputPlan(tmp_path / "out", report=tmp_path / "run.json")
+    predict_all(make_predictor(), subjects, plan)
+    report = json.loads(plan.report.read_text())
+    assert report["model"]["optional_modalities"] == ["flair"]
+    used = [subject["modalities"] for subject in report["subjects"]]
+    assert used == [["t1", "flair"], ["t1"], []]
+    assert "missing: t1" in report["subjects"][2]["failure"]
+
+
 def test_files_hold_the_prediction_on_the_input_geometry(make_predictor, write_subject, tmp_path):
     files, predictor = write_subject(), make_predictor()
     plan = OutputPlan(tmp_path, save_probabilities=True)

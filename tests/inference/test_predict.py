@@ -94,6 +94,37 @@ def test_missing_modality(make_predictor, write_subject):
         make_predictor()(read_subject(files, ("t1",)))
 
 
+def test_what_may_be_missing_is_zeros(make_predictor, write_subject, optional):
+    optional("t1", "flair")
+    seen = []
+
+    def engine(tiles):
+        seen.append(tiles)
+        return np.eye(4, dtype=np.float32)[np.where(tiles[..., 1] > 0.5, 2, 1)]
+
+    files = write_subject(modalities=("flair", "t2"))
+    prediction = make_predictor(engine)(files)
+    assert prediction.modalities == ("flair",)
+    assert not any(tiles[..., 0].any() for tiles in seen)
+    assert all(tiles[..., 1].any() for tiles in seen)
+    subject = read_subject(files, ("flair",))
+    config = PreprocessConfig(modalities=("flair",), filtered=False)
+    flair = from_canonical(prepare(subject, config).image, subject.grid)[..., 0]
+    np.testing.assert_array_equal(prediction.labels.data, np.where(flair > 0.5, 2, 1))
+    again = make_predictor(engine)(subject)
+    np.testing.assert_array_equal(again.probabilities.data, prediction.probabilities.data)
+
+
+def test_only_what_may_be_missing_may(make_predictor, write_subject, optional):
+    optional("flair")
+    assert make_predictor()(write_subject(modalities=("t1",))).modalities == ("t1",)
+    with pytest.raises(DataError, match=r"subject s2: .*t1, flair.*flair \(missing: t1\)"):
+        make_predictor()(write_subject("s2", modalities=("flair",)))
+    optional("t1", "flair")
+    with pytest.raises(DataError, match=r"at least one of t1, flair\. Received: t2\."):
+        make_predictor()(write_subject("s3", modalities=("t2",)))
+
+
 def test_options_are_checked_before_any_volume(contract_folder):
     with pytest.raises(ConfigError, match="overlap 1"):
         Predictor(contract_folder, overlap=1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxres_tf.config import PreprocessConfig
+from voxres_tf.config import PreprocessConfig, Resolution
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError
 from voxres_tf.preprocess import cache
@@ -71,6 +71,8 @@ def test_names_do_not_change_the_key_but_the_scheme_does(
             {"gaussian_radius": 7},
             {"clahe_tile": 8},
             {"clahe_clip": 3.0},
+            {"resolution": Resolution()},
+            {"resolution": Resolution(slice_mm=(1.0, 4.0))},
         ]
     )
 )
@@ -83,6 +85,42 @@ def test_any_change_of_config_changes_the_key(
     assert cache.cache_key(subject, CONFIG) != cache.cache_key(
         subject, CONFIG.model_copy(update=change)
     )
+
+
+def test_a_config_of_before_keeps_its_key(
+    files: SubjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(cache, "json_hash", lambda value: seen.append(value) or "key")
+    cache.cache_key(files, CONFIG)
+    # These fields decided before there was a resolution; runs know their subjects by the key.
+    assert set(seen[0]["config"]) == {
+        *("modalities", "filtered"),
+        *("gaussian_sigma", "gaussian_radius", "clahe_tile", "clahe_clip"),
+    }
+
+
+def test_a_subject_of_another_spacing_is_resampled_with_its_labels(tmp_path: Path) -> None:
+    shape = (24, 20, 6)
+    codes = np.zeros(shape, np.uint8)
+    codes[6:18, 6:14, 2:4], codes[:2] = 1, 7
+    grid = Grid(shape, np.diag([-0.5, 0.5, 3.0, 1.0]))
+    write_volume(tmp_path / "t1.nii", codes.astype(np.float32), grid)
+    write_volume(tmp_path / "labels.nii", codes, grid)
+    files = SubjectFiles("a", {"t1": tmp_path / "t1.nii"}, tmp_path / "labels.nii", "mrbrains13")
+    config = CONFIG.model_copy(update={"resolution": Resolution(), "filtered": False})
+    (entry,) = cache.cached([files], config, tmp_path / "cache")
+    assert entry.spacing_mm == (1.0, 1.0, 3.0)
+    assert entry.image.shape == (12, 10, 6, 1)
+    expected = np.zeros((12, 10, 6), np.uint8)
+    expected[3:9, 3:7, 2:4] = 2  # GM
+    np.testing.assert_array_equal(entry.classes, expected)
+    # The first axis runs to the left on disk, so the cerebellum's code lies last.
+    np.testing.assert_array_equal(entry.scored[:, 0, 0], [True] * 11 + [False])
+    np.testing.assert_array_equal(entry.tissue, np.argwhere(expected))
+    # The scan is the labels' picture; it went along, and the cerebellum is the brightest.
+    bright = entry.image[:11, :, 2:4, 0] > entry.image[0, 0, 2, 0] + 0.1
+    assert (bright == (expected[:11, :, 2:4] > 0)).mean() > 0.9
 
 
 def test_labels_without_tissue_are_refused_and_leave_nothing(

@@ -42,6 +42,14 @@ def test_channels_are_originals_then_filtered() -> None:
     np.testing.assert_array_equal(plain.image, prepared.image[..., :2])
 
 
+def test_a_modality_that_the_subject_lacks_is_zeros() -> None:
+    whole = subject()
+    part = Subject("s", {"flair": whole.images["flair"]}, whole.grid)
+    image = prepare(part, CONFIG).image
+    np.testing.assert_array_equal(image[..., [0, 2]], 0)
+    np.testing.assert_array_equal(image[..., [1, 3]], prepare(whole, CONFIG).image[..., [1, 3]])
+
+
 def test_cerebellum_and_brainstem_are_background_and_not_scored() -> None:
     codes = np.arange(9, dtype=np.int16).repeat(160).reshape(SHAPE)
     prepared = prepare(subject(codes=codes), CONFIG)

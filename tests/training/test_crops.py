@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def cached_subject(shape: tuple[int, int, int], name: str = "a") -> CachedSubjec
     arrays = {"image": image, "classes": classes, "scored": scored, "tissue": tissue}
     for file, array in arrays.items():
         np.save(entry / f"{file}.npy", array)
-    return CachedSubject(name, entry)
+    return CachedSubject(name, entry, ("t1", "t1:filtered"))
 
 
 SHAPES = st.tuples(*[st.integers(3, 30)] * 3)
@@ -118,6 +120,61 @@ def test_jitter_changes_channels_by_one_gain_and_offset_each() -> None:
         assert gain != pytest.approx(1, abs=1e-6)
         assert abs(gain - 1) < 0.5
         assert abs(offset) < 0.5
+
+
+NAMES = tuple(f"{m}{kind}" for kind in ("", ":filtered") for m in ("t1", "t1-ir", "flair"))
+
+
+@cache
+def three_modalities(context: bool = False) -> CachedSubject:
+    """Six channels of ones, so that what is absent is known by its zeros."""
+    subject = cached_subject((8, 8, 8), "three")
+    np.save(subject.entry / "image.npy", np.ones((8, 8, 8, 6), np.float32))
+    np.save(subject.entry / "context.npy", np.full((8, 8, 8, 4), 0.25, np.float16))
+    named = replace(subject, channel_names=NAMES)
+    return named.with_context(subject.entry / "context.npy") if context else named
+
+
+@given(
+    number=st.integers(0, 10**9), dropout=st.sampled_from([0.01, 0.5, 0.99]), context=st.booleans()
+)
+def test_whole_modalities_are_absent_but_never_all(
+    number: int, dropout: float, context: bool
+) -> None:
+    config = TrainingConfig(crop=(8, 8, 8), modality_dropout=dropout, jitter=0.1)
+    subject = three_modalities(context)
+    image, _, _ = draw_crop([subject], config, number)
+    absent = (image == 0).all(axis=(0, 1, 2))
+    np.testing.assert_array_equal(absent[:3], absent[3:6])
+    assert not absent[:3].all()
+    np.testing.assert_array_equal(image[..., 6:], 0.25 * np.ones((8, 8, 8, 4 * context)))
+    # What stays is what it would be without, whether jittered or mirrored.
+    whole, _, _ = draw_crop([subject], config.model_copy(update={"modality_dropout": 0.0}), number)
+    np.testing.assert_array_equal(image, np.where(absent, 0, whole))
+    np.testing.assert_array_equal(image, draw_crop([subject], config, number)[0])
+
+
+def subsets_met(dropout: float, crops: int) -> Counter[str]:
+    config = TrainingConfig(crop=(8, 8, 8), modality_dropout=dropout)
+    images = (draw_crop([three_modalities()], config, n)[0] for n in range(crops))
+    return Counter("".join(str(int(v)) for v in image[0, 0, 0, :3]) for image in images)
+
+
+def test_at_one_half_all_seven_subsets_are_as_frequent() -> None:
+    met = subsets_met(0.5, 1400)
+    assert len(met) == 7
+    # 200 each; the SD of each count is sqrt(1400 * 1/7 * 6/7) = 13.
+    assert max(abs(count - 200) for count in met.values()) < 4.5 * 13
+
+
+def test_the_chance_of_a_modality_is_its_own_but_for_the_empty_subset() -> None:
+    # p = .2: all three stay in .8^3 / (1 - .2^3) = .516 of the crops; SD of 500 is 11.
+    assert subsets_met(0.2, 500)["111"] == pytest.approx(258, abs=50)
+
+
+def test_a_single_modality_always_stays() -> None:
+    config = TrainingConfig(crop=(8, 8, 8), modality_dropout=0.9)
+    assert all(draw_crop([cached_subject((8, 8, 8))], config, n)[0].any() for n in range(20))
 
 
 def test_cut_by_hand() -> None:

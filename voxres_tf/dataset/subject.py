@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voxres_tf.dataset.regrid import resample_to as resample_volume
 from voxres_tf.errors import DataError, message
 from voxres_tf.volume import Grid, Volume, read_volume
 
@@ -51,7 +52,11 @@ class Subject:
 
 
 def read_subject(
-    files: SubjectFiles, modalities: Sequence[str], *, with_labels: bool = False
+    files: SubjectFiles,
+    modalities: Sequence[str],
+    *,
+    with_labels: bool = False,
+    resample_to: str | None = None,
 ) -> Subject:
     """Read the wanted volumes of a subject and hold them to the rules of a subject.
 
@@ -59,6 +64,8 @@ def read_subject(
         files: where they lie.
         modalities: those to read, in this order; others are left alone.
         with_labels: read the labels too, which must then exist.
+        resample_to: modality on whose grid others are put (`regrid.resample_to`), and the labels
+            must lie; by default all lie on the grid of the first.
 
     Raises:
         DataError: for faults of the files, a modality or labels that are missing, a file that
@@ -76,11 +83,20 @@ def read_subject(
                 "add the files or choose other modalities",
             )
         )
+    first = resample_to or modalities[0]
+    if first not in modalities:
+        rule, then = f"{first}, whose grid is asked for", "name another modality"
+        raise DataError(message(f"subject {files.id}", rule, ", ".join(modalities), then))
     images = {m: _finite(read_volume(files.images[m]), files.images[m]) for m in modalities}
-    first = modalities[0]
     grid = images[first].grid
-    for name in modalities[1:]:
-        require_grid(images[name].grid, files.images[name], grid, files.images[first])
+    for name in modalities:
+        if resample_to is None:
+            require_grid(
+                *(images[name].grid, files.images[name], grid, files.images[first]),
+                "resample it to that grid (in voxres predict: --resample-to MODALITY)",
+            )
+        elif images[name].grid.fault(grid):
+            images[name] = resample_volume(images[name], grid, files.images[name])
     labels = None
     if with_labels:
         if files.labels is None:
@@ -92,13 +108,17 @@ def read_subject(
     return Subject(files.id, images, grid, labels, files.scheme)
 
 
-def require_grid(grid: Grid, path: Path, reference: Grid, reference_path: Path) -> None:
+def require_grid(
+    grid: Grid,
+    path: Path,
+    reference: Grid,
+    reference_path: Path,
+    then: str = "resample it to that grid",
+) -> None:
     """Raise `DataError` unless two files lie on one grid, within `volume.GRID_TOLERANCE_MM`."""
     fault = grid.fault(reference)
     if fault:
-        raise DataError(
-            message(path, f"the grid of {reference_path}", fault, "resample it to that grid")
-        )
+        raise DataError(message(path, f"the grid of {reference_path}", fault, then))
 
 
 def _finite(volume: Volume, path: Path) -> Volume:

@@ -137,6 +137,7 @@ def _contract(stages: Stages, name: str, version: int) -> Contract:
         version=version,
         preprocess=last.config.preprocess,
         channels=last.config.preprocess.channels,
+        optional_modalities=stages.optional_modalities,
         model=last.config.model,
         first_stage=tuple(stage.config.model for stage in stages.first),
         patch=last.config.training.crop,

@@ -44,6 +44,12 @@ class Stages:
         """All of them, in the order in which they see a subject."""
         return (*self.first, self.last)
 
+    @property
+    def optional_modalities(self) -> tuple[str, ...]:
+        """What a subject may lack: all modalities where every network was trained with dropout."""
+        learned = all(stage.config.training.modality_dropout for stage in self.networks)
+        return self.last.config.preprocess.modalities if learned else ()
+
     def answers(self) -> Mapping[str, tuple[int, Answer]]:
         """Signature -> number of its channels, and what it answers (paper, section 2.3)."""
         channels = self.last.config.model.in_channels

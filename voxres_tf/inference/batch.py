@@ -70,6 +70,8 @@ class Outcome:
         volumes_ml: class name -> millilitres; empty after a failure.
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
+        modalities: those that the prediction was made from; empty after a failure.
+        spacing_mm: at which the network saw the subject; empty after a failure.
     """
 
     id: str
@@ -77,6 +79,8 @@ class Outcome:
     volumes_ml: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    modalities: list[str] = field(default_factory=list)
+    spacing_mm: list[float] = field(default_factory=list)
 
 
 def predict_all(
@@ -164,7 +168,14 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
     except (VoxResError, OSError, MemoryError) as error:
         return Outcome(files.id, failure=str(error) or type(error).__name__)
     seconds = {**prediction.seconds, "write": time.perf_counter() - start}
-    return Outcome(files.id, None, prediction.volumes_ml, seconds, [str(p) for p in outputs])
+    return Outcome(
+        files.id,
+        volumes_ml=prediction.volumes_ml,
+        seconds=seconds,
+        outputs=[str(path) for path in outputs],
+        modalities=list(prediction.modalities),
+        spacing_mm=list(prediction.spacing_mm),
+    )
 
 
 def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
@@ -207,7 +218,15 @@ def _report(
             "path": str(predictor.path),
             **contract.model_dump(
                 mode="json",
-                include={"name", "version", "channels", "classes", "patch", "weights_sha256"},
+                include={
+                    "name",
+                    "version",
+                    "channels",
+                    "optional_modalities",
+                    "classes",
+                    "patch",
+                    "weights_sha256",
+                },
             ),
         },
         "options": {
@@ -217,6 +236,8 @@ def _report(
             "batch": predictor.batch,
             "device": predictor.device,
             "tta": predictor.tta,
+            "keep_spacing": predictor.keep_spacing,
+            "resample_to": predictor.resample_to,
             "save_probabilities": plan.save_probabilities,
             "overwrite": plan.overwrite,
         },

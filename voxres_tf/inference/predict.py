@@ -20,7 +20,7 @@ from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.tiling import Blend, check_tiling, predict_tiled, tile_count
 from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import Volume, from_canonical
+from voxres_tf.volume import Volume
 
 if TYPE_CHECKING:
     from voxres_tf.inference.engine import SavedModelEngine
@@ -37,6 +37,9 @@ class Prediction:
         probabilities: float32 [X, Y, Z, K], which sum to 1 over K.
         volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
         seconds: stage ("read", "prepare", "predict") -> wall time.
+        modalities: those that it was made from, in the model's order.
+        spacing_mm: at which the network saw the subject, along its right, anterior and superior
+            axes; other than the scan's own where that was resampled.
     """
 
     id: str
@@ -44,6 +47,8 @@ class Prediction:
     probabilities: Volume
     volumes_ml: dict[str, float]
     seconds: dict[str, float]
+    modalities: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
 
 
 class Predictor:
@@ -60,6 +65,9 @@ class Predictor:
         device: "auto", "cpu", "gpu" or "gpu:N".
         tta: average over the subject and its left-right mirror image, which takes twice as long.
         progress: show a bar per subject on a terminal.
+        keep_spacing: resample nothing, whatever spacings the model takes.
+        resample_to: modality whose grid the others of a subject on disk are put on; by default
+            they must lie on one.
 
     Raises:
         ModelError: if there is no such model or its contract cannot be honoured.
@@ -77,12 +85,20 @@ class Predictor:
         device: str = "auto",
         tta: bool = False,
         progress: bool = False,
+        keep_spacing: bool = False,
+        resample_to: str | None = None,
     ) -> None:
         self.path = resolve_model(model)
         self.contract = read_contract(self.path)
         self.tile = tuple(tile) if tile is not None else self.contract.patch
         self.overlap, self.blend, self.batch = overlap, blend, batch
         self.device, self.tta, self._progress = device, tta, progress
+        self.keep_spacing, self.resample_to = keep_spacing, resample_to
+        taken = self.contract.preprocess
+        self._preprocess = taken.model_copy(update={"resolution": None}) if keep_spacing else taken
+        if resample_to is not None and resample_to not in taken.modalities:
+            rule = f"the model takes {', '.join(taken.modalities)}"
+            raise ConfigError(message("resample_to", rule, resample_to, "name one of these"))
         check_tiling(self.tile, overlap, blend, batch)
         stride = self.contract.stride
         if any(size % stride for size in self.tile):
@@ -106,32 +122,41 @@ class Predictor:
         """Segment one subject.
 
         Args:
-            subject: on disk or in memory; modalities that the model does not take are left alone.
+            subject: on disk or in memory; modalities that the model does not take are left alone,
+                and those that it need not have may be missing.
 
         Raises:
-            DataError: if a modality is missing, or a file or grid breaks a rule.
+            DataError: if a modality is missing that the model needs, or a file or grid breaks a
+                rule.
             ModelError: if the network cannot be loaded or run.
         """
         seconds: dict[str, float] = {}
-        modalities = self.contract.preprocess.modalities
+        modalities = self._taken(subject)
         with _timed(seconds, "read"):
             if isinstance(subject, SubjectFiles):
-                subject = read_subject(subject, modalities)
-        _require(subject, modalities)
+                subject = read_subject(subject, modalities, resample_to=self.resample_to)
         with _timed(seconds, "prepare"):
-            prepared = prepare(_without_labels(subject), self.contract.preprocess)
+            prepared = prepare(_without_labels(subject), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
         with _timed(seconds, "predict"):
-            canonical = self._probabilities(prepared.image, subject.id)
-            labels = from_canonical(canonical.argmax(axis=-1).astype(np.uint8), subject.grid)
-            probabilities = from_canonical(canonical, subject.grid)
+            probabilities = prepared.on_own_grid(self._probabilities(prepared.image, subject.id))
+            labels = probabilities.argmax(axis=-1).astype(np.uint8)
         return Prediction(
             subject.id,
             Volume(labels, subject.grid),
             Volume(probabilities, subject.grid),
             self._volumes_ml(labels, subject.grid.voxel_ml),
             seconds,
+            modalities,
+            prepared.working.spacing_mm,
         )
+
+    def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:
+        fault = self.contract.fault_of(subject.images)
+        if fault:
+            then = "add these volumes or choose another model"
+            raise DataError(message(f"subject {subject.id}", *fault, then))
+        return tuple(m for m in self.contract.preprocess.modalities if m in subject.images)
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
@@ -171,19 +196,6 @@ class Predictor:
         counts = np.bincount(labels.reshape(-1), minlength=len(self.contract.classes))
         names = enumerate(self.contract.classes)
         return {name: int(counts[number]) * voxel_ml for number, name in names if number}
-
-
-def _require(subject: Subject, modalities: Sequence[str]) -> None:
-    missing = [name for name in modalities if name not in subject.images]
-    if missing:
-        raise DataError(
-            message(
-                f"subject {subject.id}",
-                f"the model takes {', '.join(modalities)}",
-                f"{', '.join(subject.images) or 'none'} (missing: {', '.join(missing)})",
-                "add these volumes or choose another model",
-            )
-        )
 
 
 def _without_labels(subject: Subject) -> Subject:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from voxres_tf.contract import Contract
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
@@ -16,7 +17,7 @@ def find_sources(
     images: Mapping[str, Path],
     folders: Sequence[Path],
     manifest: Path | None,
-    takes: Sequence[str],
+    contract: Contract,
 ) -> list[SubjectFiles]:
     """The subjects of whichever way of naming them was used: images, folders or a manifest.
 
@@ -24,7 +25,7 @@ def find_sources(
         images: modality -> file of one subject.
         folders: of a subject or of a data set each.
         manifest: CSV of subjects.
-        takes: the modalities of the model.
+        contract: of the model; it says which modalities are taken and which may be missing.
 
     Raises:
         DataError: if the input has faults, is none, or is of more than one kind.
@@ -35,29 +36,30 @@ def find_sources(
         )
     if manifest is not None:
         return find_subjects(manifest, layout="manifest")
-    return [subject_from_images(images, takes)] if images else subjects_from_folders(folders)
+    return [subject_from_images(images, contract)] if images else subjects_from_folders(folders)
 
 
-def subject_from_images(images: Mapping[str, Path], takes: Sequence[str]) -> SubjectFiles:
-    """One subject from files that were named one by one; its id is the first file's stem.
+def subject_from_images(images: Mapping[str, Path], contract: Contract) -> SubjectFiles:
+    """One subject from files that were named one by one.
 
     Args:
         images: modality -> file.
-        takes: the modalities of the model, all of which are needed.
+        contract: of the model; it says which modalities are taken and which may be missing.
+
+    Returns:
+        The subject; its id is the stem of the first file in the order of the model's modalities.
 
     Raises:
         DataError: if a modality is missing or one is not among the model's.
     """
-    if set(images) != set(takes):
-        raise DataError(
-            message(
-                "modalities",
-                f"the model takes {', '.join(takes)}",
-                ", ".join(images) or "none",
-                "name a file for each of these and for no other",
-            )
-        )
-    return SubjectFiles(file_stem(images[takes[0]]), dict(images))
+    takes = contract.preprocess.modalities
+    fault = contract.fault_of(images)
+    if fault is None and not set(images) <= set(takes):
+        fault = f"the model takes {', '.join(takes)}", ", ".join(images)
+    if fault:
+        raise DataError(message("modalities", *fault, "name files for these and for no other"))
+    first = next(images[m] for m in takes if m in images)
+    return SubjectFiles(file_stem(first), dict(images))
 
 
 def subjects_from_folders(folders: Sequence[Path]) -> list[SubjectFiles]:

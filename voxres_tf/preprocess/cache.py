@@ -31,11 +31,13 @@ class CachedSubject:
     Attributes:
         id: of the subject.
         entry: its folder in the cache, named by its key.
+        channel_names: of the channels of `image`, as `PreprocessConfig.channels` has them.
         context: file of a first stage's probability map, float [X, Y, Z, K]; None without one.
     """
 
     id: str
     entry: Path
+    channel_names: tuple[str, ...]
     context: Path | None = None
 
     @property
@@ -99,7 +101,8 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,
             "scheme": files.scheme,
-            "config": config.model_dump(mode="json"),
+            # What is None was added later and changes nothing: entries of earlier configs stay.
+            "config": config.model_dump(mode="json", exclude_none=True),
         }
     )
 
@@ -133,7 +136,7 @@ def _entry(files: SubjectFiles, config: PreprocessConfig, folder: Path) -> Cache
             # Another process may have prepared the same voxels in the meantime.
             if not entry.is_dir():
                 raise
-    return CachedSubject(files.id, entry)
+    return CachedSubject(files.id, entry, config.channels)
 
 
 def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
@@ -149,7 +152,7 @@ def _write(files: SubjectFiles, config: PreprocessConfig, entry: Path) -> None:
     with atomic_path(entry) as temporary:
         temporary.mkdir()
         np.save(temporary / "image.npy", prepared.image)
-        np.save(temporary / "spacing_mm.npy", np.array(prepared.grid.canonical_spacing_mm))
+        np.save(temporary / "spacing_mm.npy", np.array(prepared.working.spacing_mm))
         np.save(temporary / "classes.npy", prepared.classes)
         np.save(temporary / "scored.npy", prepared.scored)
         np.save(temporary / "tissue.npy", tissue)

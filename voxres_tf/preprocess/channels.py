@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,14 @@ from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.labels import scheme
 from voxres_tf.preprocess.filters import equalise_slices, normalise_slices, subtract_gaussian
-from voxres_tf.volume import Grid, to_canonical
+from voxres_tf.preprocess.geometry import (
+    WorkingGrid,
+    resample_back,
+    resample_image,
+    resample_labels,
+    working_grid,
+)
+from voxres_tf.volume import Grid, from_canonical, to_canonical
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +30,8 @@ class Prepared:
         id: of the subject.
         image: float32 [X, Y, Z, C], channels as `channels` names them.
         channels: their names, from the config.
-        grid: the subject's own; `volume.from_canonical(result, grid)` leads back to it.
+        grid: the subject's own; `on_own_grid` leads back to it.
+        working: the voxels of `image`, `classes` and `scored`.
         classes: uint8 [X, Y, Z], 0..3, or None without labels.
         scored: bool [X, Y, Z], False where a voxel weighs nothing, or None without labels.
     """
@@ -31,32 +40,51 @@ class Prepared:
     image: NDArray[np.float32]
     channels: tuple[str, ...]
     grid: Grid
+    working: WorkingGrid
     classes: NDArray[np.uint8] | None = None
     scored: NDArray[np.bool_] | None = None
+
+    def on_own_grid(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a network says of `image`, on the voxels and axes of the subject's own grid.
+
+        Args:
+            probabilities: float32 [X, Y, Z, K], of the shape of `image`.
+        """
+        return from_canonical(resample_back(probabilities, self.working), self.grid)
 
 
 def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     """Make the channels of a subject, and merge its labels if it has any (paper, section 3.1).
 
+    Spacings that the config's resolution does not take are resampled before anything else.
     Every modality gives itself and, if the config says so, itself minus its Gaussian-smoothed
-    copy after CLAHE; every axial slice of every channel has zero mean and unit variance.
+    copy after CLAHE; every axial slice of every channel has zero mean and unit variance. The
+    channels of a modality that the subject lacks are 0, the mean of every slice: who calls this
+    has seen to it that the network may meet such a subject.
 
     Raises:
-        DataError: if a label code is unknown to the subject's scheme.
+        DataError: if a label code is unknown to the subject's scheme, or a spacing is absurd.
     """
-    originals, filtered = [], []
+    working = working_grid(subject.grid, config.resolution)
+    made: dict[str, NDArray[np.float32]] = {}
     for modality in config.modalities:
-        volume = to_canonical(subject.images[modality].data, subject.grid)
-        originals.append(normalise_slices(volume))
-        if config.filtered:
-            detail = subtract_gaussian(
-                volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius
-            )
-            detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)
-            filtered.append(normalise_slices(detail))
-    image = np.stack(originals + filtered, axis=-1)
+        if modality in subject.images:
+            volume = to_canonical(subject.images[modality].data, subject.grid)
+            volume = resample_image(volume, working)
+            made[modality] = normalise_slices(volume)
+            if config.filtered:
+                made[f"{modality}:filtered"] = _detail(volume, config)
+    absent = np.zeros(working.shape, np.float32)
+    image = np.stack([made.get(name, absent) for name in config.channels], axis=-1)
     classes = scored = None
     if subject.labels is not None:
         codes = to_canonical(subject.labels.data, subject.grid)
         classes, scored = scheme(subject.scheme).merge(codes, f"subject {subject.id}: labels")
-    return Prepared(subject.id, image, config.channels, subject.grid, classes, scored)
+        classes, scored = resample_labels(classes, scored, working)
+    return Prepared(subject.id, image, config.channels, subject.grid, working, classes, scored)
+
+
+def _detail(volume: NDArray[Any], config: PreprocessConfig) -> NDArray[np.float32]:
+    detail = subtract_gaussian(volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius)
+    detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)
+    return normalise_slices(detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
 
     Args:
         subjects: in a fixed order.
-        config: its crop, foreground_share, flip, jitter and seed.
+        config: its crop, foreground_share, flip, jitter, modality_dropout and seed.
         number: of the crop, from 0.
 
     Returns:
@@ -37,7 +38,7 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
     subject = subjects[subject_of(len(subjects), config.seed, number)]
     random = np.random.default_rng([config.seed, 1, number])
     origin = _origin(subject, config, random)
-    # Scans are jittered, a first stage's probabilities are not.
+    # Scans are jittered and may be absent, a first stage's probabilities are neither.
     image, *context = [cut(part, origin, config.crop) for part in subject.parts]
     classes = cut(subject.classes, origin, config.crop)
     weight = cut(subject.scored, origin, config.crop).astype(np.float32)
@@ -47,6 +48,9 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
         gain = np.float32(1 + config.jitter * random.standard_normal(channels))
         offset = np.float32(config.jitter * random.standard_normal(channels))
         image = image * gain + offset
+    if config.modality_dropout:
+        # Drawn last, so that a crop is cut and jittered as it would be without.
+        image = image * _present(subject.channel_names, config.modality_dropout, random)
     if context:
         image = np.concatenate([image, *context], axis=-1, dtype=np.float32)
     if mirrored:
@@ -71,6 +75,21 @@ def cut(array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]) ->
     source = tuple(slice(low + start, high + start) for low, high, start in spans)
     result[inside] = array[source]
     return result
+
+
+def _present(
+    channels: Sequence[str], dropout: float, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """1 for every channel whose modality is there, 0 for the others; float32 [C]."""
+    modality_of = [name.partition(":")[0] for name in channels]
+    modalities = list(dict.fromkeys(modality_of))
+    # Every subset but the empty one, by its chance: no draw has to be repeated.
+    subsets = np.array(list(product((0, 1), repeat=len(modalities)))[1:], np.float32)
+    kept = subsets.sum(axis=1, dtype=np.float64)
+    chance = (1 - dropout) ** kept * dropout ** (len(modalities) - kept)
+    subset = subsets[random.choice(len(subsets), p=chance / chance.sum())]
+    per_channel: NDArray[np.float32] = subset[[modalities.index(name) for name in modality_of]]
+    return per_channel
 
 
 def _origin(

@@ -1,0 +1,63 @@
+"""What every config is: frozen, strict, JSON, and one line of error where it breaks a rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voxres_tf.errors import ConfigError, message
+
+
+class Config(BaseModel):
+    """Frozen, strict about unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
+    """Validate values into a config, with pydantic's findings as one line.
+
+    Args:
+        kind: the config's class.
+        values: a mapping, or JSON text.
+        where: the file or command that the values come from.
+
+    Raises:
+        ConfigError: naming every field that is wrong, its rule and what was received.
+    """
+    try:
+        if isinstance(values, str | bytes):
+            return kind.model_validate_json(values)
+        return kind.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        rules = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found
+        )
+        received = "; ".join(_short(e["input"]) for e in found)
+        raise ConfigError(message(where, rules, received, "mend these fields")) from error
+
+
+def load(kind: type[ConfigT], path: Path) -> ConfigT:
+    """Read a config from a JSON file.
+
+    Raises:
+        ConfigError: if the file is missing, is not JSON or breaks a rule.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(message(path, "a JSON file", error, "check the path")) from error
+    return parse(kind, text, path)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
