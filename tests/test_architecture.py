@@ -43,7 +43,17 @@ MAY_IMPORT = {
     "demo": STAGES,
     "__init__": {"inference", "model"},  # names that are loaded when they are asked for
 }
-ROOT_MODULES = {"config", "contract", "errors", "files", "labels", "presets", "runtime", "volume"}
+ROOT_MODULES = {
+    "config",
+    "contract",
+    "errors",
+    "files",
+    "labels",
+    "presets",
+    "runtime",
+    "start",
+    "volume",
+}
 TENSORFLOW_MAY_BE_IN = ("model", "training", "export", "inference.engine")
 
 

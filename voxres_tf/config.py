@@ -189,6 +189,7 @@ class CascadeConfig(Config):
     second: str
 
 
+CONFIG_FILE = "config.json"
 CASCADE_FILE = "cascade.json"
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)

@@ -14,8 +14,9 @@ from voxres_tf.config import STRIDE
 from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
-from voxres_tf.export.stages import Answer, Stages, Weights, load_stages
+from voxres_tf.export.stages import Answer, Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
+from voxres_tf.model.stored import Weights
 
 VERIFICATION_FILE = Path("assets.extra") / "verification.json"
 """Beside the contract: how far the reloaded model was from the live one, and on which inputs."""
