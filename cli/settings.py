@@ -40,6 +40,11 @@ _OPTIONS = (
     click.option("--steps-per-epoch", type=click.IntRange(1), help="Length of an epoch."),
     click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"])),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+    click.option(
+        "--ema",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share that a step leaves of the weights' moving average; 0: none.",
+    ),
     click.option("--l2", type=click.FloatRange(0), help="Lambda of eq. (3)."),
     click.option("--clip-norm", type=click.FloatRange(0), help="Limit of the gradient; 0: none."),
     click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),

@@ -62,7 +62,7 @@ def test_options_go_before_the_preset(
     data: Path, tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:
     options = "--modalities flair --no-filtered --crop 32,32,16 --epochs 3 --steps-per-epoch 7"
-    options += " --precision mixed_bfloat16 --no-flip --val 2 --resume never --seed 9"
+    options += " --precision mixed_bfloat16 --no-flip --val 2 --resume never --seed 9 --ema 0.99"
     code, output = invoke(data, "-o", tmp_path / "run", *options.split())
     assert code == 0, output
     config, training = calls[0]["config"], calls[0]["config"].training
@@ -70,6 +70,7 @@ def test_options_go_before_the_preset(
     assert config.model.in_channels == 1
     assert (training.crop, training.steps) == ((32, 32, 16), 21)
     assert (training.precision, training.flip, training.seed) == ("mixed_bfloat16", False, 9)
+    assert training.ema == 0.99
     assert calls[0]["ids"] == ["1", "3"]
     assert [s.id for s in calls[0]["val"]] == ["2"]
     assert calls[0]["resume"] == "never"
@@ -192,6 +193,7 @@ def test_what_init_refuses(
         ("--model unet3d --preset thin", 1, "unet3d has none"),
         ("--model unet", 2, "unet3d"),
         ("--width 0", 2, "--width"),
+        ("--ema 1", 2, "--ema"),
         ("--crop 60", 2, "multiple of 8"),
         ("--modalities t3", 2, "t3"),
         ("--val 7", 1, "subjects of this data set are 1, 2, 3"),

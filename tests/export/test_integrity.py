@@ -56,15 +56,6 @@ def test_weights_are_held_to_the_contract(model: Path) -> None:
         check_whole(model)
 
 
-def test_variables_that_are_damaged_or_gone(model: Path) -> None:
-    flip_a_byte(model / DATA)
-    with pytest.raises(ModelError, match="the variables of an exported model"):
-        stored_weights(model)
-    shutil.rmtree(model / "variables")
-    with pytest.raises(ModelError, match="the variables of an exported model"):
-        stored_weights(model)
-
-
 @pytest.mark.parametrize("text", [None, "no JSON", "{}", "[]", '{"saved_model.pb": 3}'])
 def test_a_list_that_is_none(model: Path, text: str | None) -> None:
     (model / HASHES_FILE).unlink()

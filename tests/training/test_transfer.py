@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -132,3 +133,10 @@ def test_a_network_that_cannot_start_so(
     write_json(empty / "config.json", config.model_dump(mode="json"))
     with pytest.raises(ModelError, match=r"no weights\. Train it first"):
         begin_with(build_network(config.model), config, read_start(empty))
+
+
+def test_weights_that_are_not_those_of_the_contract(tiny_model: Path) -> None:
+    start = replace(read_start(tiny_model), weights_sha256="0" * 64)
+    config = start.configured(RunConfig(), {})
+    with pytest.raises(ModelError, match=r"the contract, 0{16}\.\.\..*export the model again"):
+        begin_with(build_network(config.model), config, start)

@@ -18,6 +18,7 @@ from voxres_tf.model.network import build_network, outputs_of
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.start import Start
 from voxres_tf.training import callbacks as cb
+from voxres_tf.training.averages import RawWeights
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.history import mean_val_dice, read_history
@@ -171,6 +172,7 @@ def _callbacks(
         *(validation if held_out else []),
         cb.Recorder(folder.path, counter, rows),
         cb.Checkpoint(folder.state, counter, training, folder.last),
+        *([RawWeights()] if training.ema else []),
     ]
 
 
