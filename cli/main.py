@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Show the whole tool at work on a brain that ships with it.",
     "evaluate": "Score segmentations: Dice, HD95 and AVD per tissue.",
     "export": "Turn a finished training into a SavedModel.",
+    "models": "List, describe and verify the models that ship.",
     "phantom": "Make multi-modal subjects from a packaged anatomy.",
     "predict": "Segment whole volumes with an exported model.",
     "rank": "Rank teams by their scores, as the challenge does.",

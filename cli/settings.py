@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from voxres_tf.config import Architecture, Precision, RunConfig, load
 from voxres_tf.presets import PRESETS
+from voxres_tf.start import Start
 
 from .options import LAYOUT, ModalityList, ShapeType
 
@@ -39,6 +40,11 @@ _OPTIONS = (
     click.option("--steps-per-epoch", type=click.IntRange(1), help="Length of an epoch."),
     click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"])),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+    click.option(
+        "--ema",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share that a step leaves of the weights' moving average; 0: none.",
+    ),
     click.option("--l2", type=click.FloatRange(0), help="Lambda of eq. (3)."),
     click.option("--clip-norm", type=click.FloatRange(0), help="Limit of the gradient; 0: none."),
     click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),
@@ -73,31 +79,45 @@ def run_config(
     architecture: Architecture | None,
     width: int | None,
     epochs: int | None,
+    start: Start | None = None,
     **training: Any,
 ) -> RunConfig:
     """The preset or file with what the options change; None where an option was not given.
 
     `available` are the modalities of the data set, all of which are taken by default; `training`
-    holds fields of the training config.
+    holds fields of the training config. With a `start` its network and pre-processing come before
+    the preset's, but not before those of a file, and the modalities are its own as far as the data
+    set has them.
     """
     if epochs and training["steps"]:
         raise click.UsageError("--epochs and --steps exclude each other")
     if config_file and preset:
         raise click.UsageError("--config and --preset exclude each other")
-    config = load(RunConfig, config_file) if config_file else PRESETS[preset or "full"]
+    if config_file:
+        config = load(RunConfig, config_file)
+    else:
+        config = PRESETS[preset or ("finetune" if start else "full")]
+    stated = config.model_dump(exclude_unset=True) if config_file else {}
+    if start:
+        config = start.configured(config, stated)
     model = _given(architecture=architecture, width=width)
     if training["aux_schedule"] and (architecture or config.model.architecture) != "voxresnet":
         raise click.UsageError("--aux-schedule is for the auxiliary outputs of --model voxresnet")
     asked = click.get_current_context().get_parameter_source("modalities")
-    if config_file and asked is not ParameterSource.COMMANDLINE:
+    if (config_file or start) and asked is not ParameterSource.COMMANDLINE:
         modalities = config.preprocess.modalities
+        if start and "modalities" not in stated.get("preprocess", {}):
+            modalities = tuple(m for m in modalities if m in available)
     preprocess: dict[str, Any] = {"modalities": modalities or available}
     preprocess |= _given(filtered=filtered)
     given = _given(**training)
     if epochs:
         length = training["steps_per_epoch"] or config.training.steps_per_epoch
         given["steps"] = epochs * length
-    return config.updated(preprocess=preprocess, model=model, training=given)
+    config = config.updated(preprocess=preprocess, model=model, training=given)
+    if start:
+        start.require_match(config)
+    return config
 
 
 def _given(**options: Any) -> dict[str, Any]:

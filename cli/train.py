@@ -15,6 +15,11 @@ from .settings import config_options, run_config
 @click.option(
     "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
 )
+@click.option(
+    "--init",
+    metavar="MODEL",
+    help="Start from trained weights: a run, an exported model's folder or a shipped name.",
+)
 @config_options
 @click.option("--validate-every", type=click.IntRange(1), help="Epochs between validations.")
 @click.option("--val", default="", metavar="ID[,ID...]", help="Subjects to validate on.")
@@ -26,6 +31,7 @@ from .settings import config_options, run_config
 def command(
     data: Path,
     run: Path,
+    init: str | None,
     layout: str,
     val: str,
     val_count: int,
@@ -37,15 +43,20 @@ def command(
 
     Options that are not given keep the values of the preset. The same command goes on with a
     training that was interrupted.
+
+    With --init the network and its pre-processing are those of MODEL, as are the modalities that
+    DATA has too; others can be named by --modalities. The preset is then finetune by default.
     """
     if val and val_count:
         raise click.UsageError("--val and --val-count exclude each other")
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
     from voxres_tf.dataset.splits import split_by_count, split_by_ids
+    from voxres_tf.inference.models import find_start
 
+    start = find_start(init) if init else None
     subjects = find_subjects(data, layout=layout)
-    config = run_config(modalities_of(subjects), **settings)
+    config = run_config(modalities_of(subjects), start=start, **settings)
     ids = [part.strip() for part in val.split(",") if part.strip()]
     if ids:
         learning, held_out = split_by_ids(subjects, ids)
@@ -57,7 +68,9 @@ def command(
     from voxres_tf.training.history import read_history
     from voxres_tf.training.run import RunFolder
 
-    folder = RunFolder(train(learning, run, config, val=held_out, resume=resume, cache=cache))
+    folder = RunFolder(
+        train(learning, run, config, val=held_out, resume=resume, cache=cache, start=start)
+    )
     training_curves(folder.curves, read_history(folder.history))
     click.echo(f"{run}: trained for {config.training.steps} steps")
     click.echo(f"Next: voxres export {run} -o saved_models/{run.resolve().name}")

@@ -53,6 +53,7 @@ ROOT_MODULES = {
     "presets",
     "runtime",
     "schema",
+    "start",
     "volume",
 }
 TENSORFLOW_MAY_BE_IN = ("model", "training", "export", "inference.engine")

@@ -10,6 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution
+from setuptools.command.build_py import build_py
 
 import voxres_tf
 
@@ -92,8 +94,26 @@ def test_public_names_are_there_and_others_are_not() -> None:
         voxres_tf.surprise  # noqa: B018
 
 
-def test_shipped_models_have_a_folder_that_is_installed() -> None:
+def test_shipped_models_have_a_folder_that_is_installed(
+    setup: ConfigParser, tmp_path: Path
+) -> None:
     assert (ROOT / "saved_models" / "__init__.py").is_file()
+    version = ("saved_model.pb", "assets.extra/voxres.json", "variables/variables.index")
+    files = {"README.md", "net/README.md", *(f"net/1/{name}" for name in version)}
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = {k: lines(v) for k, v in setup["options.package_data"].items()}
+    patterns[""] = patterns.pop("*")  # as setuptools calls what holds for every package
+    where = {"voxres_models": str(tmp_path)}
+    build = build_py(
+        Distribution(
+            {"packages": list(where), "package_dir": where, "package_data": patterns},
+        )
+    )
+    build.finalize_options()
+    ((_, source, _, found),) = build.get_data_files_without_manifest()
+    assert {name for name in found if Path(source, name).is_file()} == files
 
 
 def test_the_licence_is_the_whole_licence(setup: ConfigParser) -> None:

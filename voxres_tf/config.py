@@ -131,6 +131,9 @@ class TrainingConfig(Config):
         optimizer, learning_rate, momentum: momentum is for sgd alone.
         decay_power: the rate falls as (1 - step / steps) ** decay_power.
         clip_norm: limit of the gradient's global norm; 0 switches it off.
+        ema: share that a step leaves of the weights' moving average, which validation and the saved
+            weights then take; 0 keeps none. Batch normalisation's statistics stay those of the raw
+            weights (see `training.averages`).
         l2: lambda of eq. (3), times the sum of the squared kernels.
         aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs,
             for networks that have them.
@@ -154,6 +157,7 @@ class TrainingConfig(Config):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     decay_power: Annotated[float, Field(ge=0)] = 0.9
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 2.5e-4
     aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
     aux_start: Annotated[float, Field(gt=0)] = 1.0
@@ -216,4 +220,5 @@ class CascadeConfig(Config):
     second: str
 
 
+CONFIG_FILE = "config.json"
 CASCADE_FILE = "cascade.json"

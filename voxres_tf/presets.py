@@ -25,6 +25,13 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         "quick": _CPU.updated(
             model={"norm_momentum": 0.9}, training={"steps": 200, "steps_per_epoch": 20}
         ),
+        # For subjects of `voxres phantom --randomise`: any modalities, any spacing.
+        "robust": _CPU.updated(
+            preprocess={"resolution": {}},
+            training={"steps": 14_400, "modality_dropout": 0.5, "ema": 0.99},
+        ),
+        # For `voxres train --init`, where the source gives the shape of the network.
+        "finetune": _CPU.updated(training={"learning_rate": 5e-4, "steps": 1000}),
         # For `voxres demo` and tests: minutes, not hours.
         "tiny": _HALF.updated(
             model={"width": 8},

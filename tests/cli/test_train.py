@@ -63,7 +63,7 @@ def test_options_go_before_the_preset(
 ) -> None:
     options = "--modalities flair --no-filtered --crop 32,32,16 --epochs 3 --steps-per-epoch 7"
     options += " --precision mixed_bfloat16 --no-flip --val 2 --resume never --seed 9"
-    options += " --modality-dropout 0.3"
+    options += " --modality-dropout 0.3 --ema 0.99"
     code, output = invoke(data, "-o", tmp_path / "run", *options.split())
     assert code == 0, output
     config, training = calls[0]["config"], calls[0]["config"].training
@@ -72,6 +72,7 @@ def test_options_go_before_the_preset(
     assert (training.crop, training.steps) == ((32, 32, 16), 21)
     assert (training.precision, training.flip, training.seed) == ("mixed_bfloat16", False, 9)
     assert training.modality_dropout == 0.3
+    assert training.ema == 0.99
     assert calls[0]["ids"] == ["1", "3"]
     assert [s.id for s in calls[0]["val"]] == ["2"]
     assert calls[0]["resume"] == "never"
@@ -113,6 +114,77 @@ def test_a_config_file_stands_in_for_the_preset(
     assert calls[1]["config"] == config.updated(preprocess={"modalities": ("t1", "flair")})
 
 
+def write_source(folder: Path) -> Path:
+    config = PRESETS["thin"].updated(
+        preprocess={"modalities": ("flair", "t1-ir"), "gaussian_sigma": 3.0},
+        model={"width": 6, "norm_momentum": 0.8},
+    )
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
+    return folder
+
+
+def test_init_gives_network_and_preprocessing(
+    data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    source = write_source(tmp_path / "source")
+    code, output = invoke(data, "-o", tmp_path / "run", "--init", source, "--steps", 5)
+    assert code == 0, output
+    config = calls[0]["config"]
+    assert calls[0]["start"].path == source
+    assert config.training == PRESETS["finetune"].updated(training={"steps": 5}).training
+    assert (config.model.width, config.model.thin_kernels) == (6, True)
+    assert (config.model.norm_momentum, config.preprocess.gaussian_sigma) == (0.8, 3.0)
+    assert config.preprocess.channels == ("flair", "flair:filtered")  # the data has no t1-ir
+    assert config.training.crop == (64, 64, 48)
+
+
+def test_options_and_files_go_before_what_init_gives(
+    data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    init = ["--init", write_source(tmp_path / "source")]
+    options = "--preset tiny --modalities all --no-filtered"
+    code, output = invoke(data, "-o", tmp_path / "run", *init, *options.split())
+    assert code == 0, output
+    assert calls[0]["config"].preprocess.channels == ("t1", "flair")
+    assert calls[0]["config"].training == PRESETS["tiny"].training
+    file = tmp_path / "config.json"
+    stated = {"preprocess": {"modalities": ["t1-ir"]}, "model": {"in_channels": 2}}
+    file.write_text(json.dumps(stated | {"training": {"steps": 9}}))
+    code, output = invoke(data, "-o", tmp_path / "file", *init, "--config", file)
+    assert code == 0, output
+    config = calls[1]["config"]
+    assert (config.preprocess.channels, config.training.steps) == (("t1-ir", "t1-ir:filtered"), 9)
+    assert (config.model.width, config.preprocess.gaussian_sigma) == (6, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("--width 8", "width 6 -> 8"),
+        ("--model unet3d", "unet3d"),
+        ("--modalities t1", "one of the source's channels, flair, t1-ir"),
+        ("--config wide.json", "width 6 -> 16"),
+        ("--init nowhere", "an exported model's folder or a shipped model"),
+    ],
+)
+def test_what_init_refuses(
+    data: Path,
+    tmp_path: Path,
+    calls: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+    text: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wide.json").write_text('{"model": {"width": 16}}')
+    source = write_source(tmp_path / "source")
+    code, output = invoke(data, "-o", "run", "--init", source, *options.split())
+    assert code == 1, output
+    assert text in output
+    assert not calls
+
+
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [
@@ -123,6 +195,7 @@ def test_a_config_file_stands_in_for_the_preset(
         ("--model unet3d --preset thin", 1, "unet3d has none"),
         ("--model unet", 2, "unet3d"),
         ("--width 0", 2, "--width"),
+        ("--ema 1", 2, "--ema"),
         ("--crop 60", 2, "multiple of 8"),
         ("--modalities t3", 2, "t3"),
         ("--val 7", 1, "subjects of this data set are 1, 2, 3"),

@@ -163,7 +163,7 @@ def test_best_weights_come_first(tiny_run, tmp_path, live):
 
 
 def test_run_without_the_weights(tiny_run, tmp_path):
-    with pytest.raises(ModelError, match=r"its best weights. Received: last weights. Export the"):
+    with pytest.raises(ModelError, match=r"its best weights. Received: last weights. Take the"):
         export_run(tiny_run, tmp_path / "m", weights="best")
     run = tmp_path / "run"
     run.mkdir()

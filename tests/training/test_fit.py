@@ -16,6 +16,7 @@ from voxres_tf.files import locked, write_json
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
 from voxres_tf.training.run import RunFolder, check_resume
+from voxres_tf.training.validation import load_network
 
 
 class KilledError(BaseException):
@@ -25,6 +26,12 @@ class KilledError(BaseException):
 def weights(run: Path) -> dict[str, np.ndarray]:
     with np.load(run / "state.npz") as arrays:
         return {name: array for name, array in arrays.items() if not name.startswith("metric")}
+
+
+def kernels(state: dict[str, np.ndarray], group: str) -> list[np.ndarray]:
+    """The first layer's kernel as the network has it, or the averages of it in the optimiser."""
+    ends = {"model": "conv1a/kernel", "optimizer": "conv1a_kernel_average"}
+    return [a for n, a in state.items() if n.startswith(group) and n.endswith(ends[group])]
 
 
 def rows(run: Path) -> list[dict[str, float | None]]:
@@ -76,7 +83,7 @@ def test_a_unet_has_no_auxiliary_columns_and_resumes_within_an_epoch(
 ) -> None:
     config = config.updated(
         model={"architecture": "unet3d"},
-        training={"checkpoint_minutes": 1e-9, "precision": "mixed_float16"},
+        training={"checkpoint_minutes": 1e-9, "precision": "mixed_float16", "ema": 0.5},
     )
     whole = fit.train(subjects[:2], tmp_path / "whole", config, val=subjects[2:])
     for row in rows(whole):
@@ -106,7 +113,7 @@ def test_it_learns(subjects: list[SubjectFiles], config: RunConfig, tmp_path: Pa
     assert history[-1]["val_dice_CSF"] > 0.6
 
 
-@pytest.mark.parametrize(("optimizer", "step"), [("sgd", 3), ("adam", 4)])
+@pytest.mark.parametrize(("optimizer", "step", "ema"), [("sgd", 3, 0.0), ("adam", 4, 0.9)])
 def test_a_killed_run_ends_with_the_same_weights_and_history(
     subjects: list[SubjectFiles],
     config: RunConfig,
@@ -114,9 +121,11 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
     monkeypatch: pytest.MonkeyPatch,
     optimizer: str,
     step: int,
+    ema: float,
 ) -> None:
     """Step 3 is inside an epoch, step 4 the end of one."""
-    config = config.updated(training={"optimizer": optimizer, "checkpoint_minutes": 1e-9})
+    changes = {"optimizer": optimizer, "checkpoint_minutes": 1e-9, "ema": ema}
+    config = config.updated(training=changes)
     whole = fit.train(subjects, tmp_path / "whole", config)
     with monkeypatch.context() as patch:
         kill_at(step, patch)
@@ -128,6 +137,12 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
     assert rows(resumed) == rows(whole)
+    # What is saved for use is the average where there is one, else the raw weights.
+    raw, average = kernels(expected, "model"), kernels(expected, "optimizer")
+    saved = load_network(RunFolder(whole), config).get_layer("conv1a").get_weights()[0]
+    assert len(average) == (1 if ema else 0)
+    np.testing.assert_array_equal(saved, average[0] if ema else raw[0])
+    assert not ema or not np.array_equal(raw[0], average[0])
 
 
 def test_a_finished_run_is_left_as_it_is_but_steps_may_grow(

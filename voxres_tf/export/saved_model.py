@@ -15,8 +15,10 @@ from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
 from voxres_tf.export.graph.segment import volume_functions
-from voxres_tf.export.stages import Stages, Weights, load_stages
+from voxres_tf.export.integrity import write_hashes
+from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
+from voxres_tf.model.stored import Weights
 
 VERIFICATION_FILE = Path("assets.extra") / "verification.json"
 """Beside the contract: how far the reloaded model was from the live one, and on which inputs."""
@@ -74,6 +76,7 @@ def export_run(
             }
             report = compare_in_fresh_process(folder, live)
             write_json(folder / VERIFICATION_FILE, report)
+            write_hashes(folder)
     return target
 
 

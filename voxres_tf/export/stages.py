@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from voxres_tf.config import CASCADE_FILE, CascadeConfig, RunConfig, load
+from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, CascadeConfig, RunConfig, load
 from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
-from voxres_tf.errors import ModelError, message
 from voxres_tf.export.fuse import fused
 from voxres_tf.model.network import build_network
+from voxres_tf.model.stored import Weights, load_weights, weights_file, weights_hash
 
-Weights = Literal["best", "last"]
 Answer = Callable[[Any], Any]
 """Channels of tiles, float32 [B, X, Y, Z, C] -> probabilities, float32 [B, X, Y, Z, K]."""
 
@@ -86,11 +82,7 @@ class Stages:
 
     def weights_hash(self) -> str:
         """SHA-256 over all weights, as little-endian float32 in the networks' order."""
-        digest = hashlib.sha256()
-        for stage in self.networks:
-            for variable in stage.model.weights:
-                digest.update(np.ascontiguousarray(variable.numpy(), "<f4").tobytes())
-        return digest.hexdigest()
+        return weights_hash(v.numpy() for stage in self.networks for v in stage.model.weights)
 
 
 def load_stages(run: Path, weights: Weights | None = None) -> Stages:
@@ -121,35 +113,8 @@ def _probabilities(model: keras.Model, fuse: bool) -> Answer:
 
 
 def _load(run: Path, weights: Weights | None) -> Stage:
-    config = load(RunConfig, run / "config.json")
-    source = _weights_file(run, weights)
+    config = load(RunConfig, run / CONFIG_FILE)
+    source = weights_file(run, weights)
     model = build_network(config.model)
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns when it leaves a layer with the random weights it began with.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(str(source))
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise ModelError(
-            message(
-                source,
-                "weights of the network in config.json",
-                " ".join(str(error).split())[:200],
-                "export a run folder as training left it",
-            )
-        ) from error
+    load_weights(model, source)
     return Stage(run, config, model)
-
-
-def _weights_file(run: Path, weights: Weights | None) -> Path:
-    there = [name for name in ("best", "last") if (run / f"{name}.weights.h5").is_file()]
-    if not there or (weights is not None and weights not in there):
-        raise ModelError(
-            message(
-                run,
-                f"a run with {f'its {weights} weights' if weights else 'weights'}",
-                f"{' and '.join(there) or 'no'} weights",
-                f"export the {there[0]} ones" if there else "train it first",
-            )
-        )
-    return run / f"{weights or there[0]}.weights.h5"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.errors import ModelError, message
+from voxres_tf.start import Start, is_run, read_start
 
 PACKAGE = "voxres_models"
 """The package that carries shipped models, one folder per name, where it is installed."""
@@ -50,6 +51,20 @@ def resolve_model(model: str | Path) -> Path:
             )
         )
     return path / str(max(versions))
+
+
+def find_start(model: str | Path) -> Start:
+    """What a training is to start from, by a path or a name.
+
+    Args:
+        model: a run folder, or whatever `resolve_model` takes.
+
+    Raises:
+        ModelError: if there is neither, or a contract that cannot be honoured.
+        ConfigError: if a run's config cannot be read, or the network has two stages.
+    """
+    path = Path(model)
+    return read_start(path if is_run(path) else resolve_model(model))
 
 
 def model_versions(folder: Path) -> list[int]:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from voxres_tf.config import TrainingConfig
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import atomic_path
+from voxres_tf.training.averages import averaged
 from voxres_tf.training.checkpoint import add_metrics, save_state
 from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
 from voxres_tf.training.losses import VoxelCrossEntropy
@@ -134,7 +135,8 @@ class Validation(keras.callbacks.Callback):
         last = epoch + 1 == self._config.epochs
         if logs is None or ((epoch + 1) % self._config.validate_every and not last):
             return
-        logs.update(zip(VAL_COLUMNS, self._evaluate(), strict=True))
+        with averaged(self.model):
+            logs.update(zip(VAL_COLUMNS, self._evaluate(), strict=True))
         mean = mean_val_dice(logs)
         if mean is not None and mean > self._best:
             self._best = mean
@@ -238,6 +240,6 @@ class Progress(keras.callbacks.Callback):
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write `.weights.h5` atomically."""
-    with atomic_path(path) as temporary:
+    """Write `.weights.h5` atomically; the moving average of the weights, if there is one."""
+    with averaged(model), atomic_path(path) as temporary:
         model.save_weights(temporary)

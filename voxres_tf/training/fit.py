@@ -16,7 +16,9 @@ from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.model.network import build_network, outputs_of
 from voxres_tf.preprocess.cache import CachedSubject, cached
+from voxres_tf.start import Start
 from voxres_tf.training import callbacks as cb
+from voxres_tf.training.averages import RawWeights
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.history import mean_val_dice, read_history
@@ -24,6 +26,7 @@ from voxres_tf.training.losses import build_losses, build_metrics, build_optimiz
 from voxres_tf.training.pipeline import crop_dataset
 from voxres_tf.training.run import Resume, RunFolder, check_resume, check_same_data, summary_of
 from voxres_tf.training.schedules import auxiliary_weight
+from voxres_tf.training.transfer import begin_with, recorded
 from voxres_tf.training.validation import mean_dice
 
 
@@ -35,6 +38,7 @@ def train(
     val: Sequence[SubjectFiles] = (),
     resume: Resume = "auto",
     cache: Path | None = None,
+    start: Start | None = None,
 ) -> Path:
     """Train the network of the config on the subjects (paper, section 2.2 and eq. 3).
 
@@ -48,20 +52,24 @@ def train(
         val: subjects whose whole volumes are segmented at intervals.
         resume: go on with a run that is there ("auto"), refuse it ("never") or demand it ("must").
         cache: folder for prepared subjects, `run/cache` by default.
+        start: a trained network whose weights a new run begins with; see `transfer.begin_with`.
 
     Returns:
         The run folder.
 
     Raises:
+        ConfigError: if the network of the config cannot begin with those weights.
         DataError: if a subject breaks a rule.
         TrainingError: if the run cannot start, resume, or meets a loss that is not finite.
     """
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
+        if start is not None:
+            start.require_match(config)
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
         prepared = cached([*subjects, *val], config.preprocess, cache or run / "cache")
-        _fit(folder, config, prepared[: len(subjects)], prepared[len(subjects) :])
+        _fit(folder, config, prepared[: len(subjects)], prepared[len(subjects) :], start)
     return run
 
 
@@ -89,11 +97,13 @@ def _fit(
     config: RunConfig,
     learning: Sequence[CachedSubject],
     held_out: Sequence[CachedSubject],
+    start: Start | None = None,
 ) -> None:
     check_same_data(folder, learning)
+    resumed = folder.state.is_file()
+    source = recorded(folder, start) if resumed else {}
     _require_sound_kernels(config.training)
     write_json(folder.config, config.model_dump(mode="json"))
-    write_json(folder.summary, summary_of(learning, held_out, config))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
@@ -108,9 +118,12 @@ def _fit(
         )
         model.optimizer.build(model.trainable_variables)
     step, metrics = 0, {}
-    if folder.state.is_file():
+    if resumed:
         step = saved_step(folder.state)
         metrics = restore_state(folder.state, model)
+    elif start is not None:
+        source = begin_with(model, config, start)
+    write_json(folder.summary, summary_of(learning, held_out, config) | source)
     counter = cb.StepCounter(step, metrics)
     callbacks = _callbacks(folder, config, losses, counter, learning, held_out, model)
     progress = cb.Progress(counter, training.steps)
@@ -159,6 +172,7 @@ def _callbacks(
         *(validation if held_out else []),
         cb.Recorder(folder.path, counter, rows),
         cb.Checkpoint(folder.state, counter, training, folder.last),
+        *([RawWeights()] if training.ema else []),
     ]
 
 

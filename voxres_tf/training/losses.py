@@ -81,14 +81,21 @@ def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss]:
 def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimiser with its polynomial decay, wrapped for loss scaling under float16.
 
-    AdamW takes lambda of eq. (3) as decoupled decay (2 lambda, the factor of the gradient), so the
+    It keeps the moving average of the weights if the config asks for one; see `averages`. AdamW
+    takes lambda of eq. (3) as decoupled decay (2 lambda, the factor of the gradient), so that the
     network must then be built with `l2=0`; see `l2_in_loss`.
     """
     rate = keras.optimizers.schedules.PolynomialDecay(
         config.learning_rate, config.steps, end_learning_rate=0.0, power=config.decay_power
     )
     # Names of its own, for Keras would number them over the process and a state holds them.
-    shared = {"global_clipnorm": config.clip_norm or None, "name": config.optimizer}
+    shared = {
+        "global_clipnorm": config.clip_norm or None,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema,
+        "ema_overwrite_frequency": None,
+        "name": config.optimizer,
+    }
     optimizer: keras.optimizers.Optimizer
     if config.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(rate, momentum=config.momentum, **shared)

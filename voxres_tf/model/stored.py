@@ -1,0 +1,129 @@
+"""Trained weights on disk, of a run or of an exported model, back into a network."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from voxres_tf.errors import ModelError, message
+
+Weights = Literal["best", "last"]
+
+VARIABLES = Path("variables") / "variables"
+"""Prefix of the files in which a SavedModel keeps its variables."""
+
+_PREFIX, _SUFFIX = "weights/", "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def weights_file(run: Path, weights: Weights | None = None) -> Path:
+    """The file of a run's weights.
+
+    Args:
+        run: a run folder.
+        weights: "best" by validation or "last"; best where there are any by default.
+
+    Raises:
+        ModelError: if there is no such file.
+    """
+    there = [name for name in ("best", "last") if (run / f"{name}.weights.h5").is_file()]
+    if not there or (weights is not None and weights not in there):
+        raise ModelError(
+            message(
+                run,
+                f"a run with {f'its {weights} weights' if weights else 'weights'}",
+                f"{' and '.join(there) or 'no'} weights",
+                f"take the {there[0]} ones" if there else "train it first",
+            )
+        )
+    return run / f"{weights or there[0]}.weights.h5"
+
+
+def load_weights(model: keras.Model, file: Path) -> None:
+    """Read a run's weights into the network that they belong to.
+
+    Raises:
+        ModelError: if they are another network's, or no weights at all.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns when it leaves a layer with the random weights it began with.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(str(file))
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise ModelError(
+            message(
+                file,
+                "weights of the network in config.json",
+                _line(error),
+                "use a run folder as training left it",
+            )
+        ) from error
+
+
+def stored_weights(saved_model: Path) -> list[NDArray[np.float32]]:
+    """Weights of an exported model in the order of the network; of two stages the first's first.
+
+    Args:
+        saved_model: `<name>/<version>/`, as `export.saved_model` writes it.
+
+    Raises:
+        ModelError: if they cannot be read; TensorFlow checks a sum over every one.
+    """
+    try:
+        reader = tf.train.load_checkpoint(str(saved_model / VARIABLES))
+        names = [name for name in reader.get_variable_to_shape_map() if name.startswith(_PREFIX)]
+        return [reader.get_tensor(f"{_PREFIX}{n}{_SUFFIX}") for n in range(len(names))]
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ModelError(
+            message(
+                saved_model / VARIABLES,
+                "the variables of an exported model",
+                _line(error),
+                "install or export the model again",
+            )
+        ) from error
+
+
+def assign_stored(model: keras.Model, saved_model: Path) -> None:
+    """Give a network the weights of an exported model of one stage.
+
+    Args:
+        model: of `build_network`, of the shape in the model's contract.
+        saved_model: `<name>/<version>/`.
+
+    Raises:
+        ModelError: if they cannot be read or are another network's.
+    """
+    arrays = stored_weights(saved_model)
+    wanted, found = ([tuple(a.shape) for a in group] for group in (model.variables, arrays))
+    if wanted != found:
+        raise ModelError(
+            message(
+                saved_model,
+                f"the {len(wanted)} weights of the network in its contract",
+                f"{len(found)} weights, or other shapes",
+                "export the model again",
+            )
+        )
+    for variable, array in zip(model.variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def weights_hash(weights: Iterable[Any]) -> str:
+    """SHA-256 over weights in their order, as little-endian float32, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,127 @@
+"""What a training may start from: a run folder or an exported model, seen without its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxres_tf.config import (
+    CASCADE_FILE,
+    CONFIG_FILE,
+    ModelConfig,
+    PreprocessConfig,
+    RunConfig,
+    load,
+)
+from voxres_tf.contract import read_contract
+from voxres_tf.errors import ConfigError, message
+
+ENDS = {"in_channels", "context_channels", "classes"}
+"""Fields of a network's shape that belong to the new training: its first and last layers."""
+
+MAY_DIFFER = {*ENDS, "norm_momentum"}
+"""Fields that need not be the source's for its weights to fit; the last one is no shape."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained network of one stage, by all but its weights.
+
+    Attributes:
+        path: a run folder, or `<name>/<version>/` of an exported model.
+        name: of the model, or of the run folder.
+        version: of an exported model; None for a run.
+        weights_sha256: as an exported model's contract has it; None for a run.
+        preprocess: how its channels were made.
+        model: its shape.
+    """
+
+    path: Path
+    name: str
+    version: int | None
+    weights_sha256: str | None
+    preprocess: PreprocessConfig
+    model: ModelConfig
+
+    def configured(self, base: RunConfig, stated: Mapping[str, Any]) -> RunConfig:
+        """A configuration whose network and pre-processing are the source's.
+
+        Args:
+            base: gives the training and the number of classes.
+            stated: section -> fields that come before the source's.
+        """
+        sections = {
+            "preprocess": self.preprocess.model_dump(),
+            "model": self.model.model_dump(exclude=ENDS),
+        }
+        return base.updated(**{name: sections[name] | stated.get(name, {}) for name in sections})
+
+    def require_match(self, config: RunConfig) -> None:
+        """Hold a configuration to what the weights can be used for.
+
+        Raises:
+            ConfigError: if the networks differ in more than channels and classes, have no channel
+                in common, or the new one is a second stage.
+        """
+        ours, theirs = (m.model_dump(exclude=MAY_DIFFER) for m in (self.model, config.model))
+        differing = [f"{name} {ours[name]} -> {theirs[name]}" for name in ours
+                     if ours[name] != theirs[name]]  # fmt: skip
+        fault = None
+        if differing:
+            fault = "a network of the source's shape", ", ".join(differing)
+        elif config.model.context_channels:
+            fault = "a network of one stage", "a second stage"
+        elif not set(self.preprocess.channels) & set(config.preprocess.channels):
+            rule = f"one of the source's channels, {', '.join(self.preprocess.channels)}"
+            fault = rule, ", ".join(config.preprocess.channels)
+        if fault:
+            then = "leave the options that differ to the source, or train without --init"
+            raise ConfigError(message(self.path, *fault, then))
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is that of a training, or of an auto-context training."""
+    return any((path / name).is_file() for name in (CONFIG_FILE, CASCADE_FILE))
+
+
+def read_start(path: Path) -> Start:
+    """What is known of a trained network before its weights are read.
+
+    Args:
+        path: a run folder, or `<name>/<version>/` of an exported model.
+
+    Raises:
+        ConfigError: if a run's config cannot be read, or the network has two stages.
+        ModelError: if an exported model's contract cannot be honoured.
+    """
+    if (path / CASCADE_FILE).is_file():
+        raise _two_stages(path)
+    if (path / CONFIG_FILE).is_file():
+        config = load(RunConfig, path / CONFIG_FILE)
+        start = Start(path, path.resolve().name, None, None, config.preprocess, config.model)
+    else:
+        contract = read_contract(path)
+        start = Start(
+            path,
+            contract.name,
+            contract.version,
+            contract.weights_sha256,
+            contract.preprocess,
+            contract.model,
+        )
+    if start.model.context_channels:
+        raise _two_stages(path)
+    return start
+
+
+def _two_stages(path: Path) -> ConfigError:
+    return ConfigError(
+        message(
+            path,
+            "a training starts from a network of one stage",
+            "one of two stages",
+            "start from a model without auto-context, or from the run of a first stage",
+        )
+    )

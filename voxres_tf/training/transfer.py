@@ -1,0 +1,146 @@
+"""Weights of a trained network as the start of another, with its own channels and classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.config import RunConfig
+from voxres_tf.errors import ModelError, TrainingError, message
+from voxres_tf.model.network import build_network
+from voxres_tf.model.stored import assign_stored, load_weights, weights_file, weights_hash
+from voxres_tf.start import Start
+from voxres_tf.training.run import RunFolder
+
+NEW_CHANNEL = 0.1
+"""Scale of the random kernels of channels that the source does not know.
+
+Small, since the layers behind have learnt to expect the known channels: at full size as many
+random channels as known ones would change every filter's answer by half, and the first steps would
+go into undoing that. Not zero, so that the new channel has a part in the answer from the start.
+"""
+
+Record = dict[str, str | int]
+"""`init_name`, `init_version` and `init_weights_sha256` of summary.json; empty without a source."""
+
+
+def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
+    """Give a new network the weights of a trained one, layer by layer, by name.
+
+    The kernels of the first convolution go by the names of the channels; those of channels that are
+    new stay random, `NEW_CHANNEL` times as large. With another number of classes the classifiers
+    stay as they are. The optimiser begins anew.
+
+    Args:
+        model: of `build_network` and the config, with its random weights.
+        config: of the new training.
+        start: the source.
+
+    Returns:
+        What summary.json says about the source.
+
+    Raises:
+        ConfigError: if the two networks differ otherwise.
+        ModelError: if the source's weights cannot be read or are not those of its contract.
+    """
+    start.require_match(config)
+    source = _source_network(start)
+    known, wanted = start.preprocess.channels, config.preprocess.channels
+    weighty = [layer for layer in model.layers if layer.weights]
+    for layer in weighty:
+        given = source.get_layer(layer.name).get_weights()
+        if layer is weighty[0]:
+            given[0] = kernel_by_channel(given[0], layer.get_weights()[0], known, wanted)
+        elif start.model.classes != config.model.classes and _is_classifier(layer):
+            continue
+        layer.set_weights(given)
+    record: Record = {
+        "init_name": start.name,
+        "init_weights_sha256": weights_hash(v.numpy() for v in source.weights),
+    }
+    return record | ({"init_version": start.version} if start.version is not None else {})
+
+
+def kernel_by_channel(
+    trained: NDArray[np.float32],
+    fresh: NDArray[np.float32],
+    known: Sequence[str],
+    wanted: Sequence[str],
+) -> NDArray[np.float32]:
+    """A first convolution's kernel for other channels, each where its name stands.
+
+    Args:
+        trained: float32 [x, y, z, C, F], of the channels `known`.
+        fresh: float32 [x, y, z, D, F], random, of the channels `wanted`.
+        known: C names.
+        wanted: D names.
+
+    Returns:
+        float32 [x, y, z, D, F]: trained where a channel is known, else `NEW_CHANNEL` times fresh.
+    """
+    kernel = (NEW_CHANNEL * fresh).astype(np.float32)
+    for number, name in enumerate(wanted):
+        if name in known:
+            kernel[..., number, :] = trained[..., list(known).index(name), :]
+    return kernel
+
+
+def recorded(folder: RunFolder, start: Start | None) -> Record:
+    """What a run that is resumed began with; its state has all, so that nothing is loaded again.
+
+    Args:
+        folder: of a run with a state.
+        start: the source that is asked for now; None asks for nothing.
+
+    Raises:
+        TrainingError: if the run began with another one, or with none.
+    """
+    summary: dict[str, Any] = {}
+    if folder.summary.is_file():
+        summary = json.loads(folder.summary.read_text(encoding="utf-8"))
+    record = {name: value for name, value in summary.items() if name.startswith("init_")}
+    if start is None:
+        return record
+    asked = {"init_name": start.name, "init_version": start.version}
+    if start.weights_sha256:  # a run's weights may have gone on since
+        asked["init_weights_sha256"] = start.weights_sha256
+    if any(record.get(name) != value for name, value in asked.items()):
+        began = " ".join(str(value) for value in record.values()) or "random weights"
+        raise TrainingError(
+            message(
+                folder.path,
+                f"a resumed run keeps its first weights, here {began}",
+                f"init from {start.path}",
+                "leave --init as it was, or start a new run",
+            )
+        )
+    return record
+
+
+def _source_network(start: Start) -> keras.Model:
+    network = build_network(start.model)
+    if start.weights_sha256 is None:
+        load_weights(network, weights_file(start.path))
+        return network
+    assign_stored(network, start.path)
+    found = weights_hash(v.numpy() for v in network.weights)
+    if found != start.weights_sha256:
+        raise ModelError(
+            message(
+                start.path,
+                f"weights with the SHA-256 of the contract, {start.weights_sha256[:16]}...",
+                f"{found[:16]}...",
+                "install or export the model again",
+            )
+        )
+    return network
+
+
+def _is_classifier(layer: Any) -> bool:
+    """Classifiers are the networks' only convolutions of one voxel."""
+    return isinstance(layer, keras.layers.Conv3D) and layer.kernel_size == (1, 1, 1)
