@@ -27,6 +27,10 @@ import click
     type=click.IntRange(min=1),
     help="Version to write.  [default: one above the highest there]",
 )
+@click.option(
+    "--serving", is_flag=True,
+    help="Write warm-up requests, and the settings of TF Serving that are not in OUTPUT yet.",
+)  # fmt: skip
 def command(run: Path, output: Path, **options: Any) -> None:
     """Turn a finished training into a SavedModel.
 
@@ -42,3 +46,7 @@ def command(run: Path, output: Path, **options: Any) -> None:
     click.echo(
         f"{folder}: reloaded and compared, largest difference {report['max_abs_difference']:.1e}"
     )
+    if options["serving"]:
+        from voxres_tf.export.serving import docker_line
+
+        click.echo(docker_line(output))

@@ -55,6 +55,7 @@ ROOT_MODULES = {
     "schema",
     "start",
     "volume",
+    "wire",
 }
 TENSORFLOW_MAY_BE_IN = ("model", "training", "export", "inference.engine")
 

@@ -17,7 +17,7 @@ import voxres_tf
 
 ROOT = Path(__file__).parents[1]
 MAPPED = {"voxres_cli": "cli", "voxres_models": "saved_models"}
-MODULE_OF = {"scikit-image": "skimage"}
+MODULE_OF = {"scikit-image": "skimage", "grpcio": "grpc", "protobuf": "google"}
 NOT_IMPORTED = {
     "nilearn": "its data files hold the packaged anatomy",
     "tensorboard": "it reads the event files of a run",

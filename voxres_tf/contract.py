@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voxres_tf.config import STRIDE, Config, ModelConfig, PreprocessConfig, Shape, load
+from voxres_tf.config import STRIDE, Config, ModelConfig, PreprocessConfig, Shape, parse
 from voxres_tf.errors import ModelError, VoxResError, message
 from voxres_tf.labels import CLASS_NAMES
 
@@ -22,6 +22,9 @@ FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 
 SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
 """Signatures: raw modalities of a subject -> labels, or probabilities, of the whole volume."""
+
+CONTRACT = "contract"
+"""Signature: the format that a client reads -> the contract as JSON, so that a server tells it."""
 
 
 class Contract(Config):
@@ -89,13 +92,26 @@ def read_contract(saved_model: Path) -> Contract:
         raise ModelError(
             message(path, "an exported model holds its contract", "nothing", "run voxres export")
         )
+    return parse_contract(path.read_bytes(), path)
+
+
+def parse_contract(text: str | bytes, where: object) -> Contract:
+    """The contract in its JSON text.
+
+    Args:
+        text: what `assets.extra/voxres.json` holds, or a server's signature `contract` answers.
+        where: it comes from.
+
+    Raises:
+        ModelError: if it is none, or one that this version cannot honour.
+    """
     try:
-        contract = load(Contract, path)
+        contract = parse(Contract, text, where)
     except VoxResError as error:
         raise ModelError(str(error)) from error
     fault = _fault(contract)
     if fault:
-        raise ModelError(message(path, *fault, "use a voxres that matches, or export again"))
+        raise ModelError(message(where, *fault, "use a voxres that matches, or export again"))
     return contract
 
 

@@ -22,6 +22,16 @@ def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
     assert (contract.name, contract.version) == ("net", 3)
 
 
+def test_serving_prints_the_one_line_that_starts_a_server(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "_run", lambda *_: 2e-7)
+    output = tmp_path / "models" / "net"
+    result = run(tiny_run, "-o", output, "--serving")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[1].startswith("docker run --rm -p 127.0.0.1:8500:8500 ")
+    assert (output / "models.config").is_file()
+    assert (output / "1" / "assets.extra" / "tf_serving_warmup_requests").is_file()
+
+
 def test_run_without_best_weights_is_one_line(tiny_run, tmp_path):
     result = run(tiny_run, "-o", tmp_path / "m", "--weights", "best")
     assert result.exit_code == 1

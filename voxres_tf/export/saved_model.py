@@ -11,11 +11,12 @@ import tensorflow as tf
 
 from voxres_tf import __version__
 from voxres_tf.config import STRIDE
-from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
+from voxres_tf.contract import CONTRACT, CONTRACT_FILE, FORMAT_VERSION, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
 from voxres_tf.export.graph.segment import volume_functions
 from voxres_tf.export.integrity import write_hashes
+from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.model.stored import Weights
@@ -31,6 +32,7 @@ def export_run(
     weights: Weights | None = None,
     name: str | None = None,
     version: int | None = None,
+    serving: bool = False,
 ) -> Path:
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
 
@@ -39,8 +41,9 @@ def export_run(
     model of two stages has `first_stage` and `second_stage` besides, which `voxres predict` asks
     one after the other, so that the second sees maps of the whole volume. `segment_volume` and
     `segment_volume_probabilities` take a whole subject (see `graph.segment`). All of them run fused
-    networks (see `fuse`). The folder appears only after a fresh process has loaded it and agreed
-    with the live networks.
+    networks (see `fuse`). `contract` takes `format_version`, int32 [B], and gives `contract`, the
+    JSON of the contract, string [B], so that a client needs nothing but the server. The folder
+    appears only after a fresh process has loaded it and agreed with the live networks.
 
     Args:
         run: folder of a training, or of an auto-context training.
@@ -48,12 +51,14 @@ def export_run(
         weights: "best" by validation or "last"; best where there are any by default.
         name: of the model in its contract; the output folder's by default.
         version: 1 or more; one above the highest that is there by default.
+        serving: write warm-up requests into the version, and beside it what TF Serving reads (see
+            `serving.write_settings`).
 
     Returns:
         The folder of the version.
 
     Raises:
-        ConfigError: if the run's config cannot be read.
+        ConfigError: if the run's config cannot be read, or a server could not take the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
@@ -63,6 +68,8 @@ def export_run(
         raise OutputExistsError(
             message(target, "exported versions are not replaced", "one", "choose another version")
         )
+    if serving:
+        check_name(output)
     # On the CPU, because there the live and the reloaded network agree to the last few bits.
     with tf.device("/CPU:0"):
         stages = load_stages(run, weights)
@@ -76,6 +83,9 @@ def export_run(
             }
             report = compare_in_fresh_process(folder, live)
             write_json(folder / VERIFICATION_FILE, report)
+            if serving:
+                write_warmup(folder, contract)
+                write_settings(output)
             write_hashes(folder)
     return target
 
@@ -122,13 +132,37 @@ def serving_function(stages: Stages, signature: str) -> Any:
     return tf.function(predict, input_signature=[tf.TensorSpec(shape, tf.float32, "image")])
 
 
+def contract_function(contract: Contract) -> Any:
+    """The traced function of the signature `contract`.
+
+    It has a first axis although one answer is enough, since a server that batches requests wants
+    one of every input and output.
+
+    Returns:
+        A `tf.function` of `format_version`, int32 [B], to a dict with `contract`, string [B].
+    """
+    text = contract.model_dump_json()
+
+    def tell(format_version: tf.Tensor) -> dict[str, tf.Tensor]:
+        guard = tf.debugging.assert_equal(
+            format_version,
+            FORMAT_VERSION,
+            message=f"voxres: the contract of this model is of format {FORMAT_VERSION}",
+        )
+        with tf.control_dependencies([guard]):
+            return {"contract": tf.fill(tf.shape(format_version), text)}
+
+    return tf.function(tell, input_signature=[tf.TensorSpec([None], tf.int32, "format_version")])
+
+
 def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     module = tf.Module()
     # Variables only, not the Keras models: saving their layers too would store weights twice.
     # As they were trained: the signatures fuse them, so that a training can still start from them.
     module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
     tiles = {name: serving_function(stages, name) for name in stages.channels()}
-    signatures = {**tiles, **volume_functions(stages, contract)}
+    volumes = volume_functions(stages, contract)
+    signatures = {**tiles, **volumes, CONTRACT: contract_function(contract)}
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 

@@ -1,0 +1,167 @@
+"""What TF Serving reads beside a model: warm-up requests and files of settings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from voxres_tf.contract import (
+    ANSWER,
+    CONTRACT,
+    FIRST_STAGE,
+    FORMAT_VERSION,
+    SECOND_STAGE,
+    SEGMENT,
+    SEGMENT_PROBABILITIES,
+    Contract,
+)
+from voxres_tf.errors import ConfigError, message
+from voxres_tf.files import write_text
+from voxres_tf.wire import message_class, predict_request, to_tensor, zeros_tensor
+
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+"""In a version: TFRecords of `PredictionLog`, which a server answers before it takes others."""
+
+IMAGE = "tensorflow/serving:2.21.0"
+GRPC_PORT, REST_PORT = 8500, 8501
+
+_MODELS = """\
+# Read with --model_config_file. Two versions are kept loaded, so that whoever began a volume with
+# the older one ends with it; docs/serving.md says how to pin one or to go back.
+model_config_list {
+  config {
+    name: "$name"
+    base_path: "/models/$name"
+    model_platform: "tensorflow"
+    model_version_policy { latest { num_versions: 2 } }
+  }
+}
+"""
+
+_BATCHING = """\
+# Read with --enable_batching --batching_parameters_file, which docker-compose.yml leaves out: a
+# server that batches joins requests along their first axis, which is right for tiles and wrong for
+# segment_volume. While max_batch_size is smaller than any volume is wide, such requests are refused
+# and never joined.
+max_batch_size { value: 4 }
+batch_timeout_micros { value: 20000 }
+max_enqueued_batches { value: 16 }
+num_batch_threads { value: 1 }
+"""
+
+_MONITORING = """\
+# Read with --monitoring_config_file; served on the REST port.
+prometheus_config {
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}
+"""
+
+_COMPOSE = """\
+# docker compose up -d, in this folder. Ports are open to this host only: TF Serving asks nobody who
+# they are.
+services:
+  tf-serving:
+    image: "$image"
+    command:
+$arguments
+    ports:
+      - "127.0.0.1:$grpc:$grpc"
+      - "127.0.0.1:$rest:$rest"
+    volumes:
+      - type: bind
+        source: .
+        target: "/models/$name"
+        read_only: true
+    restart: unless-stopped
+"""
+
+SETTINGS = {
+    "models.config": _MODELS,
+    "batching_parameters.txt": _BATCHING,
+    "monitoring.config": _MONITORING,
+    "docker-compose.yml": _COMPOSE,
+}
+"""File in the model's folder -> its template."""
+
+
+def check_name(model: Path) -> None:
+    """Raise `ConfigError` unless a server can take the folder's name for the model's."""
+    name = model.resolve().name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        rule = "a served model is called by letters, digits, '_', '.' and '-'"
+        raise ConfigError(message(model, rule, repr(name), "name another folder"))
+
+
+def warmup_requests(contract: Contract) -> Iterator[Any]:
+    """A `PredictionLog` for each signature of a model, of zeros: they take as long as a brain.
+
+    Tiles are of the contract's patch, and so is the volume, which is one tile then.
+    """
+    context = len(contract.classes)
+    channels = len(contract.channels)
+    tiles = {ANSWER: channels}
+    if contract.first_stage:
+        tiles |= {FIRST_STAGE: channels, SECOND_STAGE: channels + context}
+    volume = zeros_tensor((*contract.patch, len(contract.preprocess.modalities)))
+    asked = to_tensor(np.array([FORMAT_VERSION], np.int32))
+    inputs = {
+        **{name: ("image", zeros_tensor((1, *contract.patch, c))) for name, c in tiles.items()},
+        **dict.fromkeys((SEGMENT, SEGMENT_PROBABILITIES), ("images", volume)),
+        CONTRACT: ("format_version", asked),
+    }
+    for signature, (name, tensor) in inputs.items():
+        log = message_class("PredictionLog")()
+        log.predict_log.request.CopyFrom(predict_request(contract.name, signature, {name: tensor}))
+        yield log
+
+
+def write_warmup(folder: Path, contract: Contract) -> None:
+    """Write `assets.extra/tf_serving_warmup_requests` of a version that nobody reads yet."""
+    with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
+        for log in warmup_requests(contract):
+            writer.write(log.SerializeToString())
+
+
+def write_settings(model: Path) -> None:
+    """Write the `SETTINGS` into a model's folder, but for those that are there: they may be mended.
+
+    Args:
+        model: `<name>/`, in which a server mounts it under `/models/<name>`.
+    """
+    name = model.resolve().name
+    words = {
+        "name": name,
+        "image": IMAGE,
+        "grpc": str(GRPC_PORT),
+        "rest": str(REST_PORT),
+        "arguments": "\n".join(f"      - {word}" for word in _arguments(name)),
+    }
+    for file, template in SETTINGS.items():
+        if not (model / file).exists():
+            write_text(model / file, Template(template).substitute(words))
+
+
+def docker_line(model: Path) -> str:
+    """The command that serves a model's folder, ready for a shell."""
+    folder = model.resolve()
+    ports = [f"127.0.0.1:{port}:{port}" for port in (GRPC_PORT, REST_PORT)]
+    mount = f"type=bind,source={folder},target=/models/{folder.name},readonly"
+    options = ["--rm", "-p", ports[0], "-p", ports[1], "--mount", mount]
+    return shlex.join(["docker", "run", *options, IMAGE, *_arguments(folder.name)])
+
+
+def _arguments(name: str) -> list[str]:
+    return [
+        f"--model_config_file=/models/{name}/models.config",
+        f"--monitoring_config_file=/models/{name}/monitoring.config",
+        # A whole volume by REST takes longer than the 30 s that are the default.
+        "--rest_api_timeout_in_ms=600000",
+    ]
