@@ -10,6 +10,7 @@ import click
 from voxres_tf.config import MODALITIES
 
 from .options import ShapeType
+from .server import server_options, server_values
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -32,7 +33,8 @@ def _modality_options(function: Any) -> Any:
     metavar="[SUBJECT_DIR]...",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
 )
-@click.option("-m", "--model", required=True, help="An exported model's folder or a shipped name.")
+@click.option("-m", "--model", help="An exported model's folder or a shipped name.")
+@server_options
 @_modality_options
 @click.option("--manifest", type=FILE, help="CSV: subject, and a column per modality.")
 @click.option(
@@ -81,23 +83,32 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     """Segment whole volumes with an exported model.
 
     Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
-    manifest. A model trained with --modality-dropout takes any of its modalities, others take all
-    of them. Labels are 0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject
-    fails, the others go on and the exit code is 1.
+    manifest. The network is loaded from --model, or asked on a --server. A model trained with
+    --modality-dropout takes any of its modalities, others take all of them. Labels are
+    0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject fails, the others go on
+    and the exit code is 1.
     """
     images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
     folders, manifest = options["folders"], options["manifest"]
     if sum(map(bool, (images, folders, manifest))) != 1:
         raise click.UsageError("Name scans (--t1 ...), folders or a --manifest: one of the three.")
+    server = server_values(options)
+    if bool(options["model"]) == bool(server):
+        raise click.UsageError("Name a --model or a --server: one of the two.")
     if options["part_id"] >= options["num_parts"]:
         raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
 
-    from voxres_tf.inference.batch import OutputPlan, predict_all
+    from voxres_tf.inference.batch import predict_all
+    from voxres_tf.inference.outputs import OutputPlan
     from voxres_tf.inference.predict import Predictor
+    from voxres_tf.inference.server import Server
     from voxres_tf.inference.sources import find_sources, part_of
+    from voxres_tf.schema import parse
 
     chosen = {name: options[name] for name in PREDICTOR}
-    predictor = Predictor(options["model"], progress=not quiet, **chosen)
+    model = parse(Server, server, "--server") if server else options["model"]
+    kept = {"probabilities": options["save_probabilities"], "progress": not quiet}
+    predictor = Predictor(model, **kept, **chosen)
     subjects = find_sources(images, folders, manifest, predictor.contract)
     subjects = part_of(subjects, options["num_parts"], options["part_id"])
     outcomes = predict_all(

@@ -19,6 +19,10 @@ class ModelError(VoxResError):
     """An exported model or a checkpoint that cannot be used as asked."""
 
 
+class ServerError(VoxResError):
+    """A model server that does not answer, or not as it should."""
+
+
 class TrainingError(VoxResError):
     """A training that cannot start, resume or go on."""
 

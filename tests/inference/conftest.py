@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxres_tf.config import Resolution, RunConfig
-from voxres_tf.contract import ANSWER, CONTRACT_FILE, Contract
+from tests.inference.loopback import formula, formula_contract
+from voxres_tf.config import Resolution
+from voxres_tf.contract import ANSWER, CONTRACT_FILE
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import write_json
 from voxres_tf.inference.predict import Predictor
@@ -19,18 +20,8 @@ from voxres_tf.volume import Grid, write_volume
 @pytest.fixture
 def contract_folder(tmp_path: Path) -> Path:
     """`<name>/<version>/` with a contract and nothing else."""
-    config = RunConfig().updated(preprocess={"modalities": ("t1", "flair"), "filtered": False})
-    contract = Contract(
-        name="formula",
-        version=3,
-        preprocess=config.preprocess,
-        channels=config.preprocess.channels,
-        model=config.model,
-        patch=(8, 16, 8),
-        weights_sha256="0" * 64,
-    )
     folder = tmp_path / "formula" / "3"
-    write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
+    write_json(folder / CONTRACT_FILE, formula_contract().model_dump(mode="json"))
     return folder
 
 
@@ -52,13 +43,6 @@ def any_spacing(contract_folder):
     contract = json.loads(path.read_text())
     contract["preprocess"]["resolution"] = Resolution().model_dump(mode="json")
     write_json(path, contract)
-
-
-def formula(tiles):
-    """Class 3 where T1 is bright, 2 where FLAIR is, else 1 right of the middle of the tile."""
-    t1, flair = tiles[..., 0], tiles[..., 1]
-    codes = np.where(t1 > 0.5, 3, np.where(flair > 0.5, 2, 1))
-    return np.eye(4, dtype=np.float32)[codes]
 
 
 class OneStage:

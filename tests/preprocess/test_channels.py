@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
-from voxres_tf.config import PreprocessConfig
+from voxres_tf.config import PreprocessConfig, Resolution
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.errors import DataError
-from voxres_tf.preprocess.channels import prepare
+from voxres_tf.preprocess.channels import Prepared, prepare, stack_modalities
 from voxres_tf.volume import Grid, Volume, from_canonical
 
 SHAPE = (18, 16, 5)
@@ -48,6 +48,26 @@ def test_a_modality_that_the_subject_lacks_is_zeros() -> None:
     image = prepare(part, CONFIG).image
     np.testing.assert_array_equal(image[..., [0, 2]], 0)
     np.testing.assert_array_equal(image[..., [1, 3]], prepare(whole, CONFIG).image[..., [1, 3]])
+
+
+def test_modalities_are_stacked_as_they_are_in_canonical_order() -> None:
+    turned = subject(np.array([[2, -1], [0, 1], [1, -1]]))
+    part = Subject("s", {"flair": turned.images["flair"]}, turned.grid)
+    config = CONFIG.model_copy(update={"resolution": Resolution(slice_mm=(1, 2))})
+    stacked = stack_modalities(part, config)
+    assert stacked.channels == ("t1", "flair")
+    assert stacked.image.dtype == np.float32
+    np.testing.assert_array_equal(stacked.image[..., 0], 0)
+    # What makes channels of them afterwards gets what `prepare` gets.
+    again = prepare(
+        Subject("s", {"flair": Volume(stacked.image[..., 1], grid_of(stacked))}, grid_of(stacked)),
+        CONFIG,
+    )
+    np.testing.assert_array_equal(again.image, prepare(part, config).image)
+
+
+def grid_of(prepared: Prepared) -> Grid:
+    return Grid(prepared.working.shape, np.diag([*prepared.working.spacing_mm, 1.0]))
 
 
 def test_cerebellum_and_brainstem_are_background_and_not_scored() -> None:

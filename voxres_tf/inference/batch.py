@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -14,50 +13,12 @@ from typing import Any
 
 from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError, message
+from voxres_tf.errors import ConfigError, VoxResError, message
 from voxres_tf.files import write_json, write_text
-from voxres_tf.inference.predict import Prediction, Predictor
-from voxres_tf.inference.sources import file_stem
-from voxres_tf.volume import NIFTI_SUFFIXES, write_volume
-
-
-@dataclass(frozen=True)
-class OutputPlan:
-    """Which files a prediction writes.
-
-    Attributes:
-        out: the label file of a single subject if it ends in .nii or .nii.gz, else a folder.
-        save_probabilities: write float32 [X, Y, Z, K] beside the labels.
-        volumes: CSV of the tissues' volumes.
-        report: JSON of versions, options, times and what became of every subject.
-        overwrite: replace files that are there.
-    """
-
-    out: Path
-    save_probabilities: bool = False
-    volumes: Path | None = None
-    report: Path | None = None
-    overwrite: bool = False
-
-    def labels(self, subject: str) -> Path:
-        """The subject's label file."""
-        return self.out if self.is_file else self.out / f"{subject}_dseg.nii.gz"
-
-    def probabilities(self, subject: str) -> Path:
-        """The subject's probability file."""
-        if not self.is_file:
-            return self.out / f"{subject}_probseg.nii.gz"
-        return self.out.with_name(f"{file_stem(self.out).removesuffix('_dseg')}_probseg.nii.gz")
-
-    @property
-    def is_file(self) -> bool:
-        """Whether `out` names a file."""
-        return self.out.name.endswith(NIFTI_SUFFIXES)
-
-    def of_subject(self, subject: str) -> list[Path]:
-        """All files of one subject, labels first."""
-        extra = [self.probabilities(subject)] if self.save_probabilities else []
-        return [self.labels(subject), *extra]
+from voxres_tf.inference.outputs import OutputPlan, check_outputs
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.inference.prediction import Prediction
+from voxres_tf.volume import write_volume
 
 
 @dataclass
@@ -104,7 +65,10 @@ def predict_all(
             device is not there.
         ModelError: if the network cannot be loaded.
     """
-    _check_outputs(subjects, plan)
+    check_outputs(subjects, plan)
+    if plan.save_probabilities and not predictor.keep_probabilities:
+        rule = "a predictor that keeps probabilities, to save them"
+        raise ConfigError(message(plan.out, rule, "one that does not", "make another"))
     start = time.perf_counter()
     if subjects:
         _ = predictor.engine
@@ -116,48 +80,6 @@ def predict_all(
         seconds = {"load": load, "total": time.perf_counter() - start}
         write_json(plan.report, _report(predictor, plan, outcomes, seconds))
     return outcomes
-
-
-def _check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
-    if plan.is_file and len(subjects) > 1:
-        raise ConfigError(
-            message(
-                plan.out, "a file for one subject", f"{len(subjects)} subjects", "name a folder"
-            )
-        )
-    image = plan.out.suffix.lower() in (".img", ".hdr", ".nii", ".gz", ".mgz", ".nrrd", ".mha")
-    if not plan.is_file and (image or (plan.out.exists() and not plan.out.is_dir())):
-        raise ConfigError(
-            message(
-                plan.out,
-                "a folder, or a file that ends in .nii or .nii.gz",
-                "a file that does not",
-                "name another",
-            )
-        )
-    outputs = [path for files in subjects for path in plan.of_subject(files.id)]
-    outputs += [path for path in (plan.volumes, plan.report) if path is not None]
-    inputs = {path.resolve() for files in subjects for path in _inputs(files)}
-    clash = [str(path) for path in outputs if path.resolve() in inputs]
-    if clash:
-        raise ConfigError(
-            message(clash[0], "outputs are no inputs", "a scan of a subject", "name another output")
-        )
-    twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
-    if twice:
-        raise ConfigError(
-            message(twice[0], "a file for each output", "one name for two", "name another output")
-        )
-    there = [str(path) for path in outputs if path.exists()]
-    if there and not plan.overwrite:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise OutputExistsError(
-            message(there[0], "outputs are not replaced", f"it{more} exists", "pass --overwrite")
-        )
-
-
-def _inputs(files: SubjectFiles) -> list[Path]:
-    return [*files.images.values(), *([files.labels] if files.labels else [])]
 
 
 def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) -> Outcome:
@@ -180,10 +102,11 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
 
 def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
     grid = prediction.labels.grid
-    volumes = (prediction.labels.data, prediction.probabilities.data)
+    volumes = (prediction.labels, prediction.probabilities)
     paths = plan.of_subject(prediction.id)
-    for path, data in zip(paths, volumes, strict=False):
-        write_volume(path, data, grid)
+    for path, volume in zip(paths, volumes, strict=False):
+        if volume is not None:
+            write_volume(path, volume.data, grid)
     return paths
 
 
@@ -210,12 +133,12 @@ def _report(
     outcomes: Sequence[Outcome],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    contract = predictor.contract
+    contract, server = predictor.contract, predictor.server
     libraries = ("tensorflow", "keras", "numpy", "nibabel", "scikit-image")
     return {
         "versions": {"voxres-tf": __version__, **{name: version(name) for name in libraries}},
         "model": {
-            "path": str(predictor.path),
+            "path": predictor.source,
             **contract.model_dump(
                 mode="json",
                 include={
@@ -234,7 +157,8 @@ def _report(
             "blend": predictor.blend,
             "tile": list(predictor.tile),
             "batch": predictor.batch,
-            "device": predictor.device,
+            "device": None if server else predictor.device,
+            "server": server.model_dump(mode="json") if server else None,
             "tta": predictor.tta,
             "keep_spacing": predictor.keep_spacing,
             "resample_to": predictor.resample_to,

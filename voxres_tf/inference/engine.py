@@ -95,12 +95,12 @@ class SavedModelEngine:
             )
         return function
 
-    def run(self, signature: str, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of a batch of tiles by one signature.
 
         Args:
             signature: `ANSWER` of a model of one stage, else `FIRST_STAGE` or `SECOND_STAGE`.
-            tiles: float32 [B, x, y, z, C], sizes multiples of 8.
+            array: float32 tiles [B, x, y, z, C], sizes multiples of 8.
 
         Returns:
             float32 [B, x, y, z, K].
@@ -110,13 +110,13 @@ class SavedModelEngine:
         """
         try:
             with tf.device(self.device):
-                answer = self._functions[signature](image=tf.constant(tiles, tf.float32))
+                answer = self._functions[signature](image=tf.constant(array, tf.float32))
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise ModelError(
                 message(
                     self._path,
                     "tiles that it can take",
-                    f"tiles {tiles.shape} and {_line(error)}",
+                    f"tiles {array.shape} and {_line(error)}",
                     "choose another tile or a smaller batch",
                 )
             ) from error

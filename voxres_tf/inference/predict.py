@@ -5,59 +5,56 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, read_contract
+from voxres_tf.contract import (
+    ANSWER,
+    FIRST_STAGE,
+    SECOND_STAGE,
+    SEGMENT,
+    SEGMENT_PROBABILITIES,
+    Contract,
+    read_contract,
+)
 from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
-from voxres_tf.inference.tiling import OVERLAP, Blend, check_tiling, predict_tiled, tile_count
-from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import Volume
+from voxres_tf.inference.prediction import Prediction as Prediction
+from voxres_tf.inference.server import Server, check_left_alone
+from voxres_tf.inference.tiling import (
+    OVERLAP,
+    Apply,
+    Blend,
+    check_tiling,
+    predict_tiled,
+    tile_count,
+)
+from voxres_tf.preprocess.channels import Prepared, prepare, stack_modalities
+from voxres_tf.volume import Volume, from_canonical
 
-if TYPE_CHECKING:
-    from voxres_tf.inference.engine import SavedModelEngine
 
+class Engine(Protocol):
+    """What answers requests: a network that is loaded here, or a server."""
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The tissues of one subject, on its own grid.
-
-    Attributes:
-        id: of the subject.
-        labels: uint8 [X, Y, Z], the class of the highest probability, in the model's order
-            (0 background, 1 CSF, 2 GM, 3 WM).
-        probabilities: float32 [X, Y, Z, K], which sum to 1 over K.
-        volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
-        seconds: stage ("read", "prepare", "predict") -> wall time.
-        modalities: those that it was made from, in the model's order.
-        spacing_mm: at which the network saw the subject, along its right, anterior and superior
-            axes; other than the scan's own where that was resampled.
-    """
-
-    id: str
-    labels: Volume
-    probabilities: Volume
-    volumes_ml: dict[str, float]
-    seconds: dict[str, float]
-    modalities: tuple[str, ...]
-    spacing_mm: tuple[float, float, float]
+    def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[Any]:
+        """The answer of one signature of the contract to an array."""
+        ...
 
 
 class Predictor:
     """An exported model, ready for any number of subjects.
 
-    Making one reads the model's contract; the network itself is loaded with the first prediction.
+    Making one reads the model's contract, or asks a server for it; a network that is not on a
+    server is loaded with the first prediction.
 
     Args:
-        model: see `models.resolve_model`.
+        model: see `models.resolve_model`; or the server that has it.
         overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
         blend: "gaussian" weights the middle of a tile more than its border, "constant" does not.
         tile: voxels of a tile, multiples of the model's stride; its training crop by default.
@@ -68,15 +65,21 @@ class Predictor:
         keep_spacing: resample nothing, whatever spacings the model takes.
         resample_to: modality whose grid the others of a subject on disk are put on; by default
             they must lie on one.
+        probabilities: keep them in the predictions; without them a server in volume mode sends
+            labels alone.
+
+    A server chooses its own device and, in volume mode, its own tiles: other values than the
+    defaults of device, or of overlap, blend, tile, batch and tta, are errors then.
 
     Raises:
         ModelError: if there is no such model or its contract cannot be honoured.
-        ConfigError: if an option is out of range.
+        ServerError: if the server does not answer, or has no such model.
+        ConfigError: if an option is out of range, or has no meaning with a server.
     """
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | Server,
         *,
         overlap: float = OVERLAP,
         blend: Blend = "gaussian",
@@ -87,9 +90,19 @@ class Predictor:
         progress: bool = False,
         keep_spacing: bool = False,
         resample_to: str | None = None,
+        probabilities: bool = True,
     ) -> None:
-        self.path = resolve_model(model)
-        self.contract = read_contract(self.path)
+        self.server = model if isinstance(model, Server) else None
+        self._apply: Apply = map
+        if isinstance(model, Server):
+            check_left_alone(model, device, (overlap, blend, tile, batch, tta))
+            self.contract = self._connect(model)
+        else:
+            path = resolve_model(model)
+            self.source, self.path = str(path), path
+            self.contract = read_contract(path)
+        self._whole = self.server is not None and self.server.mode == "volume"
+        self.keep_probabilities = probabilities
         self.tile = tuple(tile) if tile is not None else self.contract.patch
         self.overlap, self.blend, self.batch = overlap, blend, batch
         self.device, self.tta, self._progress = device, tta, progress
@@ -106,9 +119,16 @@ class Predictor:
                 message("tile", f"multiples of {stride}", self.tile, "choose another tile")
             )
 
+    def _connect(self, server: Server) -> Contract:
+        from voxres_tf.inference.remote import RemoteEngine
+
+        remote = RemoteEngine(server)
+        self.source, self.engine, self._apply = remote.name, remote, remote.apply
+        return remote.contract
+
     @cached_property
-    def engine(self) -> SavedModelEngine:
-        """The loaded network; loading takes seconds, and imports TensorFlow.
+    def engine(self) -> Engine:
+        """What answers; loading a network takes seconds, and imports TensorFlow.
 
         Raises:
             ModelError: if TensorFlow cannot load it.
@@ -129,6 +149,7 @@ class Predictor:
             DataError: if a modality is missing that the model needs, or a file or grid breaks a
                 rule.
             ModelError: if the network cannot be loaded or run.
+            ServerError: if the server gives no sound answer.
         """
         seconds: dict[str, float] = {}
         modalities = self._taken(subject)
@@ -136,15 +157,15 @@ class Predictor:
             if isinstance(subject, SubjectFiles):
                 subject = read_subject(subject, modalities, resample_to=self.resample_to)
         with _timed(seconds, "prepare"):
-            prepared = prepare(_without_labels(subject), self._preprocess)
+            look = stack_modalities if self._whole else prepare
+            prepared = look(_without_labels(subject), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
         with _timed(seconds, "predict"):
-            probabilities = prepared.on_own_grid(self._probabilities(prepared.image, subject.id))
-            labels = probabilities.argmax(axis=-1).astype(np.uint8)
+            labels, probabilities = self._tissues(prepared)
         return Prediction(
             subject.id,
             Volume(labels, subject.grid),
-            Volume(probabilities, subject.grid),
+            None if probabilities is None else Volume(probabilities, subject.grid),
             self._volumes_ml(labels, subject.grid.voxel_ml),
             seconds,
             modalities,
@@ -157,6 +178,19 @@ class Predictor:
             then = "add these volumes or choose another model"
             raise DataError(message(f"subject {subject.id}", *fault, then))
         return tuple(m for m in self.contract.preprocess.modalities if m in subject.images)
+
+    def _tissues(self, prepared: Prepared) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        image = prepared.image
+        # Probabilities can be resampled, labels cannot.
+        if self._whole and not self.keep_probabilities and not prepared.working.resampled:
+            return from_canonical(self.engine.run(SEGMENT, image), prepared.grid), None
+        if self._whole:
+            probabilities = self.engine.run(SEGMENT_PROBABILITIES, image)
+        else:
+            probabilities = self._probabilities(image, prepared.id)
+        probabilities = prepared.on_own_grid(probabilities)
+        labels = probabilities.argmax(axis=-1).astype(np.uint8)
+        return labels, probabilities if self.keep_probabilities else None
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
@@ -190,6 +224,7 @@ class Predictor:
             blend=self.blend,
             batch=self.batch,
             progress=progress,
+            apply=self._apply,
         )
 
     def _volumes_ml(self, labels: NDArray[np.uint8], voxel_ml: float) -> dict[str, float]:

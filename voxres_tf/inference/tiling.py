@@ -20,6 +20,9 @@ OVERLAP = 0.5
 TileFunction = Callable[[Floats], Floats]
 """Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
 
+Apply = Callable[[TileFunction, Iterator[Floats]], Iterator[Floats]]
+"""Answers to batches of tiles, in their order: `map`, or several at a time."""
+
 
 def check_tiling(tile: Sequence[int], overlap: float, blend: str, batch: int) -> None:
     """Raise `ConfigError` unless these are values that `predict_tiled` can work with."""
@@ -125,11 +128,13 @@ def predict_tiled(
     blend: Blend = "gaussian",
     batch: int = 1,
     progress: Callable[[int], object] | None = None,
+    apply: Apply = map,
 ) -> Floats:
     """Predict a volume tile by tile and blend the overlaps (paper, section 3.1, "stitched").
 
     A volume that is smaller than the tile sits in its middle among zeros, as in training. Besides
-    the result, memory holds one batch of tiles.
+    the result, memory holds one batch of tiles, or as many as `apply` asks for at a time. Answers
+    are added up in the order of the tiles in any case.
 
     Args:
         image: float32 [X, Y, Z, C].
@@ -140,6 +145,7 @@ def predict_tiled(
         blend: weight the middle of a tile more than its border, or all alike.
         batch: tiles per call; the last call may have fewer.
         progress: called with the number of tiles done since the last call.
+        apply: carries the function out over the batches.
 
     Returns:
         float32 [X, Y, Z, K]; sums to 1 over K as far as the tiles do.
@@ -159,11 +165,9 @@ def predict_tiled(
         for size, length in zip(image.shape[:3], tile, strict=True)
     ]
     result = np.zeros((*image.shape[:3], classes), np.float32)
-    for group in _groups(product(*axes), batch):
-        tiles = np.zeros((len(group), *tile, image.shape[3]), np.float32)
-        for place, parts in zip(tiles, group, strict=True):
-            place[tuple(p.tile for p in parts)] = image[tuple(p.volume for p in parts)]
-        answers = _checked(function(tiles), (len(group), *tile, classes))
+    groups = list(_groups(product(*axes), batch))
+    for group, given in zip(groups, apply(function, _cut(image, groups, tile)), strict=True):
+        answers = _checked(given, (len(group), *tile, classes))
         for answer, (x, y, z) in zip(answers, group, strict=True):
             inside = answer[x.tile, y.tile, z.tile]
             weight = x.weight[:, None, None] * y.weight[:, None] * z.weight
@@ -171,6 +175,16 @@ def predict_tiled(
         if progress is not None:
             progress(len(group))
     return result
+
+
+def _cut(
+    image: Floats, groups: list[list[tuple[_Part, ...]]], tile: Sequence[int]
+) -> Iterator[Floats]:
+    for group in groups:
+        tiles = np.zeros((len(group), *tile, image.shape[3]), np.float32)
+        for place, parts in zip(tiles, group, strict=True):
+            place[tuple(p.tile for p in parts)] = image[tuple(p.volume for p in parts)]
+        yield tiles
 
 
 def _groups(parts: Iterator[tuple[_Part, ...]], batch: int) -> Iterator[list[tuple[_Part, ...]]]:

@@ -84,6 +84,29 @@ def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     return Prepared(subject.id, image, config.channels, subject.grid, working, classes, scored)
 
 
+def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
+    """The modalities of a subject as they are, for a model that makes the channels itself.
+
+    Args:
+        subject: whose labels are left alone.
+        config: of the model; its resolution is kept as in `prepare`.
+
+    Returns:
+        float32 [X, Y, Z, M] in the order of `config.modalities`; one that the subject lacks is 0,
+        of which come the channels that `prepare` gives it.
+
+    Raises:
+        DataError: if a spacing is absurd.
+    """
+    working = working_grid(subject.grid, config.resolution)
+    image = np.zeros((*working.shape, len(config.modalities)), np.float32)
+    for number, modality in enumerate(config.modalities):
+        if modality in subject.images:
+            volume = to_canonical(subject.images[modality].data, subject.grid)
+            image[..., number] = resample_image(volume, working)
+    return Prepared(subject.id, image, config.modalities, subject.grid, working)
+
+
 def _detail(volume: NDArray[Any], config: PreprocessConfig) -> NDArray[np.float32]:
     detail = subtract_gaussian(volume, sigma=config.gaussian_sigma, radius=config.gaussian_radius)
     detail = equalise_slices(detail, tile=config.clahe_tile, clip=config.clahe_clip)

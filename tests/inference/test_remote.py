@@ -1,0 +1,321 @@
+"""A model on a server: the same answers, one version, patience, and nothing that is not checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.inference.loopback import Model, RefusalError, asking, formula, serve_grpc, serve_rest
+from voxres_tf.contract import ANSWER, CONTRACT_FILE, SEGMENT, SEGMENT_PROBABILITIES
+from voxres_tf.errors import ModelError, ServerError
+from voxres_tf.inference.batch import predict_all
+from voxres_tf.inference.outputs import OutputPlan
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.inference.remote import RemoteEngine
+from voxres_tf.inference.rpc import GrpcTransport
+
+ROOT = Path(__file__).parents[2]
+WAYS = {"grpc": serve_grpc, "rest": serve_rest}
+
+
+@pytest.fixture
+def contract(contract_folder):
+    return (contract_folder / CONTRACT_FILE).read_text()
+
+
+@pytest.fixture
+def model(contract):
+    return Model(contract)
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.fixture
+def address(model, way):
+    with WAYS[way](model) as address:
+        yield address
+
+
+def connect(address, way, **changes):
+    return Predictor(asking(address, rest=way == "rest", **changes.pop("server", {})), **changes)
+
+
+@pytest.fixture
+def local(make_predictor):
+    return make_predictor(formula)
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_tiles_give_what_the_command_line_gives(model, address, way, values, local, write_subject):
+    model.values = values
+    files = write_subject()
+    found = connect(address, way, server={"in_flight": 3})(files)
+    expected = local(files)
+    np.testing.assert_array_equal(found.labels.data, expected.labels.data)
+    np.testing.assert_array_equal(found.probabilities.data, expected.probabilities.data)
+    assert set(model.asked) == {(3, ANSWER)}
+    assert len(model.asked) > 3
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_volume_is_one_request(model, address, way, kept, local, write_subject):
+    files = write_subject()
+    found = connect(address, way, server={"mode": "volume"}, probabilities=kept)(files)
+    expected = local(files)
+    np.testing.assert_array_equal(found.labels.data, expected.labels.data)
+    assert found.labels.data.dtype == np.uint8
+    assert found.volumes_ml == expected.volumes_ml
+    assert model.asked == [(3, SEGMENT_PROBABILITIES if kept else SEGMENT)]
+    if kept:
+        # There the tiles were blended; here the formula saw the volume at once.
+        np.testing.assert_allclose(found.probabilities.data, expected.probabilities.data, atol=1e-6)
+    else:
+        assert found.probabilities is None
+
+
+def test_a_volume_that_is_resampled_comes_as_probabilities(contract, write_subject):
+    resolution = '"resolution":{"in_plane_mm":[0.8,1.0],"in_plane_target_mm":1.0,"slice_mm":[1,5]}'
+    with_resolution = contract.replace('"resolution": null', resolution)
+    assert with_resolution != contract
+    model = Model(with_resolution)
+    files = write_subject()
+    with serve_grpc(model) as address:
+        by_volume = connect(address, "grpc", server={"mode": "volume"}, probabilities=False)(files)
+        by_tiles = connect(address, "grpc", probabilities=False)(files)
+        kept = connect(address, "grpc", server={"mode": "volume"}, keep_spacing=True)(files)
+    assert by_volume.spacing_mm == by_tiles.spacing_mm != kept.spacing_mm
+    np.testing.assert_array_equal(by_volume.labels.data, by_tiles.labels.data)
+    assert (3, SEGMENT) not in model.asked
+
+
+def test_the_highest_version_that_is_available_is_pinned(model, address, way):
+    model.states |= {2: "AVAILABLE", 7: "LOADING", 9: "END"}
+    assert connect(address, way).engine.version == 3
+    assert connect(address, way, server={"version": 2}).engine.version == 2
+    with pytest.raises(ServerError, match=r"version 7 of formula that is AVAILABLE.*7 LOADING"):
+        connect(address, way, server={"version": 7})
+    model.states = {1: "LOADING"}
+    with pytest.raises(ServerError, match=r"a version of formula.*Received: 1 LOADING"):
+        connect(address, way)
+
+
+def test_a_model_that_the_server_does_not_know(address, way):
+    with pytest.raises(ServerError, match=r"a model called other.*NOT_FOUND.*--model-name"):
+        connect(address, way, server={"model_name": "other"})
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_versions_are_never_mixed(model, address, way, stays, local, write_subject, tmp_path):
+    def swap(number, version):
+        if number == 2:
+            model.states = {3: "AVAILABLE" if stays else "END", 4: "AVAILABLE"}
+
+    model.functions[4] = lambda tiles: 1 - formula(tiles)
+    model.before = swap
+    files = write_subject()
+    predictor = connect(address, way)
+    (outcome,) = predict_all(predictor, [files], OutputPlan(tmp_path / "out"))
+    assert {version for version, _ in model.asked} == {3}
+    if stays:
+        assert not outcome.failure
+        assert outcome.volumes_ml == local(files).volumes_ml
+    else:
+        assert "one version from the first request to the last" in outcome.failure
+        assert "NOT_FOUND" in outcome.failure
+        assert not (tmp_path / "out").exists()
+
+
+def test_an_answer_of_another_version_is_none(model, monkeypatch):
+    # By gRPC alone: a REST answer names no version, since the path has done so.
+    with serve_grpc(model) as address:
+        engine = connect(address, "grpc").engine
+        call = GrpcTransport._call
+
+        def answered_by_another(self, method, request):
+            answer = call(self, method, request)
+            answer.model_spec.version.value = 4
+            return answer
+
+        monkeypatch.setattr(GrpcTransport, "_call", answered_by_another)
+        with pytest.raises(ServerError, match="an answer of version 4 instead of 3"):
+            engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
+
+
+def test_ctrl_c_does_not_wait_for_answers(model):
+    def tiles():
+        yield np.zeros((1, 8, 8, 8, 2), np.float32)
+        assert stalls.wait(10)
+        raise KeyboardInterrupt
+
+    stalls, over = threading.Event(), threading.Event()
+    with serve_grpc(model) as address:
+        engine = connect(address, "grpc", server={"retries": 9}).engine
+        model.before = lambda *_: stalls.set() or over.wait(30)
+        start = time.perf_counter()
+        with pytest.raises(KeyboardInterrupt):
+            list(engine.apply(lambda tile: engine.run(ANSWER, tile), tiles()))
+        assert time.perf_counter() - start < 10
+        over.set()
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+def test_what_may_pass_is_tried_again(model, address, way, code, local, write_subject):
+    def now_and_then(number, version):
+        if number % 3 == 1:
+            raise RefusalError(code, "not now")
+
+    model.before = now_and_then
+    files = write_subject()
+    found = connect(address, way, server={"retries": 4})(files)
+    np.testing.assert_array_equal(found.labels.data, local(files).labels.data)
+
+
+def test_what_will_not_pass_is_not_tried_again(model, address, way):
+    numbers = []
+
+    def never(number, version):
+        numbers.append(number)
+        raise RefusalError("INVALID_ARGUMENT", "voxres: X, Y and Z\nmust be multiples of 8")
+
+    engine = connect(address, way, server={"retries": 5}).engine
+    model.before = never
+    with pytest.raises(ServerError, match=r"INVALID_ARGUMENT.*X, Y and Z must be") as caught:
+        engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
+    assert numbers == [1]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_stalls_is_given_up_in_time(model, address, way):
+    server = asking(address, rest=way == "rest", timeout_s=0.5, retries=1)
+    engine = RemoteEngine(server)
+    model.before = lambda *_: time.sleep(2)
+    start = time.perf_counter()
+    with pytest.raises(ServerError, match=r"2 tries of 0.5 s.*DEADLINE_EXCEEDED"):
+        engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
+    # Beside the patience stands what the machine takes to notice.
+    assert 1 <= time.perf_counter() - start < server.patience_s + 5
+    time.sleep(2)
+
+
+@pytest.mark.parametrize("rest", [False, True])
+def test_nobody_there(rest):
+    with pytest.raises(ServerError, match=r"127.0.0.1:1: an answer in 2 tries.*UNAVAILABLE"):
+        RemoteEngine(asking("127.0.0.1:1", retries=1, rest=rest))
+
+
+def changed(values, place, to):
+    values = values.copy()
+    values[place] = to
+    return values
+
+
+@pytest.mark.parametrize(
+    ("answer", "received"),
+    [
+        (lambda p: p[..., :3], r"\(1, 8, 8, 8, 3\)"),
+        (lambda p: changed(p, (0, 1, 2, 3, 0), np.nan), "nan to nan"),
+        (lambda p: changed(p, (0, 1, 2, 3, 0), 1.5), "0 to 1.5"),
+        (lambda p: changed(p, (0, 1, 2, 3, 0), -0.1), "-0.1 to 1"),
+        (lambda p: p * np.float32(0.998), "sums other than 1"),
+    ],
+)
+def test_probabilities_that_are_none(model, address, way, answer, received):
+    model.functions[3] = lambda tiles: answer(formula(tiles))
+    with pytest.raises(ServerError, match=f"that sum to 1. Received: .*{received}"):
+        connect(address, way).engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("answer", "received"),
+    [(lambda n: n[:4], r"\(4, 8, 8\)"), (lambda n: changed(n, (0, 0, 0), 4), "1 to 4")],
+)
+def test_labels_that_are_none(model, address, way, answer, received):
+    real = model.answered
+    model.answered = lambda *a: {"labels": answer(real(*a)["labels"])}
+    engine = connect(address, way).engine
+    with pytest.raises(ServerError, match=rf"labels \(8, 8, 8\) from 0 to 3.*{received}"):
+        engine.run(SEGMENT, np.zeros((8, 8, 8, 2), np.float32))
+
+
+def test_a_model_of_another_kind(model, address, way):
+    model.contract = "{}"
+    with pytest.raises(ModelError, match=r"formula version 3.*Field required"):
+        connect(address, way)
+
+
+def test_requests_in_flight_are_bounded_and_in_order(model, address, way):
+    now, most, lock = [0], [0], threading.Lock()
+
+    def count(number, version):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.05 if number % 2 else 0.01)
+        with lock:
+            now[0] -= 1
+
+    engine = connect(address, way, server={"in_flight": 3}).engine
+    model.before = count
+    tiles = [np.full((1, 8, 8, 8, 2), n % 2, np.float32) for n in range(9)]
+    answers = list(engine.apply(lambda tile: engine.run(ANSWER, tile), iter(tiles)))
+    assert 1 < most[0] <= 3
+    for tile, answer in zip(tiles, answers, strict=True):
+        np.testing.assert_array_equal(answer, formula(tile))
+
+
+def start_server(contract_file, port, dies_at):
+    command = [sys.executable, "-m", "tests.inference.loopback"]
+    process = subprocess.Popen(
+        [*command, str(contract_file), str(port), str(dies_at)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process, process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_server_that_is_killed_in_mid_volume(
+    contract_folder, local, write_subject, tmp_path, restarted
+):
+    contract_file = contract_folder / CONTRACT_FILE
+    files = write_subject()
+    processes = [start_server(contract_file, 0, dies_at=4)]
+    process, address = processes[0]
+    retries = 7 if restarted else 2
+    predictor = Predictor(asking(address, retries=retries))
+
+    def restart():
+        process.wait()
+        processes.append(start_server(contract_file, address.split(":")[1], dies_at=0))
+
+    helper = threading.Thread(target=restart if restarted else process.wait)
+    helper.start()
+    try:
+        start = time.perf_counter()
+        (outcome,) = predict_all(predictor, [files], OutputPlan(tmp_path / "out"))
+        took = time.perf_counter() - start
+    finally:
+        helper.join()
+        for started, _ in processes:
+            started.kill()
+            started.communicate()
+    assert process.returncode == -9
+    if restarted:
+        assert not outcome.failure
+        assert outcome.volumes_ml == local(files).volumes_ml
+        assert (tmp_path / "out" / "s1_dseg.nii.gz").is_file()
+    else:
+        assert "an answer in 3 tries of 20 s" in outcome.failure
+        assert "UNAVAILABLE" in outcome.failure
+        assert took < predictor.server.patience_s
+        assert not (tmp_path / "out").exists()

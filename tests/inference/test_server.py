@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tests.inference.loopback import asking
+from voxres_tf.errors import ConfigError
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.inference.server import Server
+
+
+@pytest.mark.parametrize(
+    "options", [{"overlap": 0.25}, {"tta": True}, {"tile": (8, 8, 8)}, {"batch": 2}]
+)
+def test_options_without_a_meaning_are_refused(options):
+    server = asking("nowhere:1", mode="volume")
+    with pytest.raises(ConfigError, match="the model's own in volume mode"):
+        Predictor(server, **options)
+    with pytest.raises(ConfigError, match="device: the server's own"):
+        Predictor(asking("nowhere:1"), device="cpu")
+
+
+@pytest.mark.parametrize("address", ["host", "host:", ":1", "http://host:1", "a b:1", "::1:1"])
+def test_addresses_that_are_none(address):
+    with pytest.raises(ValidationError, match="address"):
+        Server(address=address, model_name="m")
+
+
+def test_addresses():
+    assert Server(address="[::1]:80", model_name="m").host_port == ("::1", 80)
+    assert Server(address="a.b:8500", model_name="m").host_port == ("a.b", 8500)
+
+
+def test_patience_is_the_sum_of_tries_and_pauses():
+    server = asking("a:1", timeout_s=2, retries=6)
+    assert [server.pause_s(n) for n in range(6)] == [0.5, 1, 2, 4, 8, 8]
+    assert server.patience_s == 7 * 2 + 23.5
+
+
+def test_deadlines_are_longer_for_volumes():
+    assert Server(address="a:1", model_name="m").deadline_s == 60
+    assert Server(address="a:1", model_name="m", mode="volume").deadline_s == 600
+    assert Server(address="a:1", model_name="m", mode="volume", timeout_s=5).deadline_s == 5

@@ -1,0 +1,100 @@
+"""Which files a prediction writes, and whether it may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import ConfigError, OutputExistsError, message
+from voxres_tf.inference.sources import file_stem
+from voxres_tf.volume import NIFTI_SUFFIXES
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """Which files a prediction writes.
+
+    Attributes:
+        out: the label file of a single subject if it ends in .nii or .nii.gz, else a folder.
+        save_probabilities: write float32 [X, Y, Z, K] beside the labels.
+        volumes: CSV of the tissues' volumes.
+        report: JSON of versions, options, times and what became of every subject.
+        overwrite: replace files that are there.
+    """
+
+    out: Path
+    save_probabilities: bool = False
+    volumes: Path | None = None
+    report: Path | None = None
+    overwrite: bool = False
+
+    def labels(self, subject: str) -> Path:
+        """The subject's label file."""
+        return self.out if self.is_file else self.out / f"{subject}_dseg.nii.gz"
+
+    def probabilities(self, subject: str) -> Path:
+        """The subject's probability file."""
+        if not self.is_file:
+            return self.out / f"{subject}_probseg.nii.gz"
+        return self.out.with_name(f"{file_stem(self.out).removesuffix('_dseg')}_probseg.nii.gz")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `out` names a file."""
+        return self.out.name.endswith(NIFTI_SUFFIXES)
+
+    def of_subject(self, subject: str) -> list[Path]:
+        """All files of one subject, labels first."""
+        extra = [self.probabilities(subject)] if self.save_probabilities else []
+        return [self.labels(subject), *extra]
+
+
+def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
+    """Look at all outputs before anything is read.
+
+    Raises:
+        OutputExistsError: if an output is there and the plan does not say overwrite.
+        ConfigError: if one file is to hold several subjects, or outputs would replace inputs.
+    """
+    if plan.is_file and len(subjects) > 1:
+        raise ConfigError(
+            message(
+                plan.out, "a file for one subject", f"{len(subjects)} subjects", "name a folder"
+            )
+        )
+    image = plan.out.suffix.lower() in (".img", ".hdr", ".nii", ".gz", ".mgz", ".nrrd", ".mha")
+    if not plan.is_file and (image or (plan.out.exists() and not plan.out.is_dir())):
+        raise ConfigError(
+            message(
+                plan.out,
+                "a folder, or a file that ends in .nii or .nii.gz",
+                "a file that does not",
+                "name another",
+            )
+        )
+    outputs = [path for files in subjects for path in plan.of_subject(files.id)]
+    outputs += [path for path in (plan.volumes, plan.report) if path is not None]
+    inputs = {path.resolve() for files in subjects for path in _inputs(files)}
+    clash = [str(path) for path in outputs if path.resolve() in inputs]
+    if clash:
+        raise ConfigError(
+            message(clash[0], "outputs are no inputs", "a scan of a subject", "name another output")
+        )
+    twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            message(twice[0], "a file for each output", "one name for two", "name another output")
+        )
+    there = [str(path) for path in outputs if path.exists()]
+    if there and not plan.overwrite:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise OutputExistsError(
+            message(there[0], "outputs are not replaced", f"it{more} exists", "pass --overwrite")
+        )
+
+
+def _inputs(files: SubjectFiles) -> list[Path]:
+    return [*files.images.values(), *([files.labels] if files.labels else [])]

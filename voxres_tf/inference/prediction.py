@@ -1,0 +1,32 @@
+"""What comes of a subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voxres_tf.volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The tissues of one subject, on its own grid.
+
+    Attributes:
+        id: of the subject.
+        labels: uint8 [X, Y, Z], the class of the highest probability, in the model's order
+            (0 background, 1 CSF, 2 GM, 3 WM).
+        probabilities: float32 [X, Y, Z, K], which sum to 1 over K; None if they were not asked for.
+        volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
+        seconds: stage ("read", "prepare", "predict") -> wall time.
+        modalities: those that it was made from, in the model's order.
+        spacing_mm: at which the network saw the subject, along its right, anterior and superior
+            axes; other than the scan's own where that was resampled.
+    """
+
+    id: str
+    labels: Volume
+    probabilities: Volume | None
+    volumes_ml: dict[str, float]
+    seconds: dict[str, float]
+    modalities: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]

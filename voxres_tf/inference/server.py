@@ -1,0 +1,81 @@
+"""Which server is asked, for which model, and with how much patience."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from voxres_tf.errors import ConfigError, message
+from voxres_tf.inference.tiling import OVERLAP
+from voxres_tf.schema import Config
+
+Mode = Literal["tile", "volume"]
+DEADLINES_S: dict[Mode, float] = {"tile": 60.0, "volume": 600.0}
+LONGEST_PAUSE_S = 8.0
+
+
+class Server(Config):
+    """A TF Serving, or another server of its interface.
+
+    Attributes:
+        address: HOST:PORT, an IPv6 address in brackets.
+        model_name: under which the server knows the model.
+        version: which version is asked for; the highest that is available if None.
+        mode: "tile" makes channels and blends here and asks for tiles; "volume" sends a subject's
+            scans and gets its labels.
+        timeout_s: seconds for one try of one request; 60 for a tile and 600 for a volume if None.
+        retries: further tries of a request that a server may answer another time.
+        in_flight: requests that are under way at a time, in tile mode.
+        tls_ca: PEM file of the authority that signed the server's certificate; without it nothing
+            is encrypted.
+        rest: ask by HTTP and JSON instead of gRPC.
+    """
+
+    address: str = Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}$")
+    model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    version: int | None = Field(default=None, gt=0)
+    mode: Mode = "tile"
+    timeout_s: float | None = Field(default=None, gt=0)
+    retries: int = Field(default=6, ge=0)
+    in_flight: int = Field(default=2, ge=1)
+    tls_ca: Path | None = None
+    rest: bool = False
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds for one try."""
+        return self.timeout_s if self.timeout_s is not None else DEADLINES_S[self.mode]
+
+    def pause_s(self, retry: int) -> float:
+        """Longest pause before retry number `retry`, from 0: 0.5, 1, 2, ... up to 8 seconds."""
+        return min(0.5 * 2.0**retry, LONGEST_PAUSE_S)
+
+    @property
+    def patience_s(self) -> float:
+        """After so many seconds at the latest, a request has been answered or has failed."""
+        pauses = sum(self.pause_s(retry) for retry in range(self.retries))
+        return self.deadline_s * (self.retries + 1) + pauses
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        """Host without brackets, and port."""
+        host, _, port = self.address.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def check_left_alone(server: Server, device: str, tiles: tuple[object, ...]) -> None:
+    """Raise `ConfigError` if an option is set that the server decides by itself.
+
+    Args:
+        server: which is to predict.
+        device: as `Predictor` takes it.
+        tiles: overlap, blend, tile, batch and tta; in volume mode the model's graph has its own.
+    """
+    if device != "auto":
+        raise ConfigError(message("device", "the server's own", device, "leave it out"))
+    if server.mode == "volume" and tiles != (OVERLAP, "gaussian", None, 1, False):
+        rule = "overlap, blend, tile, batch and tta are the model's own in volume mode"
+        received = ", ".join(map(str, tiles))
+        raise ConfigError(message(server.address, rule, received, "leave them out, or use tiles"))
