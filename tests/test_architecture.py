@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "model": set(),
     # Validation segments whole volumes as users will, and scores them.
     "training": {"dataset", "preprocess", "model", "inference.tiling", "evaluation.metrics"},
-    "export": {"model"},
+    # The exported graph prepares and tiles as prediction does.
+    "export": {"model", "preprocess", "inference.tiling"},
     "inference": {"dataset", "preprocess"},
     "evaluation": set(),
     "report": {"evaluation", "inference"},

@@ -20,6 +20,9 @@ ANSWER = "serving_default"
 FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 """Signatures of two-stage models, so that the second can see maps of the whole volume."""
 
+SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
+"""Signatures: raw modalities of a subject -> labels, or probabilities, of the whole volume."""
+
 
 class Contract(Config):
     """`assets.extra/voxres.json` of a SavedModel.
@@ -38,7 +41,9 @@ class Contract(Config):
             further channels; none for a model of one stage.
         training: summary of the training data and its length.
         versions: of the libraries that exported it.
-        weights_sha256: of all weights in the order of the network.
+        fused: whether the signatures fold batch normalisation and classifiers into convolutions;
+            the stored weights are the trained ones in any case.
+        weights_sha256: of all trained weights in the order of the network.
     """
 
     format_version: int = FORMAT_VERSION
@@ -54,6 +59,7 @@ class Contract(Config):
     first_stage: tuple[ModelConfig, ...] = ()
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    fused: bool = False
     weights_sha256: str
 
     def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:

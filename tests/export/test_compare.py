@@ -34,7 +34,7 @@ def test_every_case_goes_to_the_fresh_process(monkeypatch, tmp_path):
     assert report["max_abs_difference"] == 3e-6
 
 
-@pytest.mark.parametrize("difference", [1e-5, 0.5, float("nan")])
+@pytest.mark.parametrize("difference", [1e-4, 0.5, float("nan")])
 def test_a_difference_is_an_error(monkeypatch, tmp_path, difference):
     monkeypatch.setattr(compare, "_run", lambda *_: difference)
     with pytest.raises(ModelError, match=f"a difference of {difference:g}"):

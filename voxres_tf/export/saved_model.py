@@ -14,8 +14,9 @@ from voxres_tf.config import STRIDE
 from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.compare import compare_in_fresh_process
+from voxres_tf.export.graph.segment import volume_functions
 from voxres_tf.export.integrity import write_hashes
-from voxres_tf.export.stages import Answer, Stages, load_stages
+from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.model.stored import Weights
 
@@ -34,10 +35,12 @@ def export_run(
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
 
     Its signature `serving_default` takes `image`, float32 [B, X, Y, Z, C] with X, Y, Z multiples
-    of 8, and gives `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the fused output. A
+    of 8, and gives `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the output `main`. A
     model of two stages has `first_stage` and `second_stage` besides, which `voxres predict` asks
-    one after the other, so that the second sees maps of the whole volume. The folder appears only
-    after a fresh process has loaded it and agreed with the live network.
+    one after the other, so that the second sees maps of the whole volume. `segment_volume` and
+    `segment_volume_probabilities` take a whole subject (see `graph.segment`). All of them run fused
+    networks (see `fuse`). The folder appears only after a fresh process has loaded it and agreed
+    with the live networks.
 
     Args:
         run: folder of a training, or of an auto-context training.
@@ -65,9 +68,13 @@ def export_run(
         stages = load_stages(run, weights)
         contract = _contract(stages, name or output.resolve().name, number)
         with atomic_path(target) as folder:
-            _save(folder, stages)
+            _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
-            report = compare_in_fresh_process(folder, stages.answers())
+            live = {
+                name: (channels, stages.answer(name, fuse=False))
+                for name, channels in stages.channels().items()
+            }
+            report = compare_in_fresh_process(folder, live)
             write_json(folder / VERIFICATION_FILE, report)
             write_hashes(folder)
     return target
@@ -87,17 +94,17 @@ def export_once(run: Path, output: Path) -> Path:
     return export_run(run, output)
 
 
-def serving_function(answer: Answer, channels: int) -> Any:
-    """The traced function of a signature: guards, then what it answers.
+def serving_function(stages: Stages, signature: str) -> Any:
+    """The traced function of a signature: guards, then what the fused networks answer.
 
     Args:
-        answer: see `stages.Stages.answers`.
-        channels: C.
+        stages: the networks, as trained.
+        signature: one of `stages.channels()`.
 
     Returns:
         A `tf.function` of `image`, float32 [B, X, Y, Z, C], to a dict with `probabilities`.
     """
-    shape = [None, None, None, None, channels]
+    shape = [None, None, None, None, stages.channels()[signature]]
 
     def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
         # A session, which is what TF Serving runs, checks no fed shape against the signature.
@@ -109,19 +116,19 @@ def serving_function(answer: Answer, channels: int) -> Any:
         )
         with tf.control_dependencies([guard]):
             image = tf.raw_ops.EnsureShape(input=image, shape=shape)
+        answer = stages.answer(signature, fuse=True)
         return {"probabilities": tf.identity(answer(image), name="probabilities")}
 
     return tf.function(predict, input_signature=[tf.TensorSpec(shape, tf.float32, "image")])
 
 
-def _save(folder: Path, stages: Stages) -> None:
+def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     module = tf.Module()
     # Variables only, not the Keras models: saving their layers too would store weights twice.
+    # As they were trained: the signatures fuse them, so that a training can still start from them.
     module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
-    signatures = {
-        name: serving_function(answer, channels)
-        for name, (channels, answer) in stages.answers().items()
-    }
+    tiles = {name: serving_function(stages, name) for name in stages.channels()}
+    signatures = {**tiles, **volume_functions(stages, contract)}
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
@@ -149,5 +156,6 @@ def _contract(stages: Stages, name: str, version: int) -> Contract:
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},
         },
+        fused=True,
         weights_sha256=stages.weights_hash(),
     )

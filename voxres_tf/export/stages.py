@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, CascadeConfig, RunConfig, load
 from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
+from voxres_tf.export.fuse import fused
 from voxres_tf.model.network import build_network
 from voxres_tf.model.stored import Weights, load_weights, weights_file, weights_hash
 
@@ -46,26 +47,38 @@ class Stages:
         learned = all(stage.config.training.modality_dropout for stage in self.networks)
         return self.last.config.preprocess.modalities if learned else ()
 
-    def answers(self) -> Mapping[str, tuple[int, Answer]]:
-        """Signature -> number of its channels, and what it answers (paper, section 2.3)."""
+    def channels(self) -> Mapping[str, int]:
+        """Signature that answers tiles -> number of its channels."""
         channels = self.last.config.model.in_channels
         if not self.first:
-            return {ANSWER: (channels, _probabilities(self.last.model))}
-        firsts = [_probabilities(stage.model) for stage in self.first]
-        second = _probabilities(self.last.model)
+            return {ANSWER: channels}
+        without = channels - self.last.config.model.context_channels
+        return {ANSWER: without, FIRST_STAGE: without, SECOND_STAGE: channels}
+
+    def answer(self, signature: str, *, fuse: bool) -> Answer:
+        """What a signature of `channels` answers (paper, section 2.3).
+
+        Args:
+            signature: its name.
+            fuse: by the networks of `fuse.fused`, whose kernels are made here and now, instead of
+                the live ones.
+        """
+        if not self.first or signature == SECOND_STAGE:
+            return _probabilities(self.last.model, fuse)
+        firsts = [_probabilities(stage.model, fuse) for stage in self.first]
 
         def maps(image: Any) -> Any:
             return tf.add_n([first(image) for first in firsts]) / float(len(firsts))
 
-        def both(image: Any) -> Any:
-            return second(tf.concat([image, maps(image)], axis=-1))
+        if signature == FIRST_STAGE:
+            return maps
+        second = _probabilities(self.last.model, fuse)
+        return lambda image: second(tf.concat([image, maps(image)], axis=-1))
 
-        without = channels - self.last.config.model.context_channels
-        return {
-            ANSWER: (without, both),
-            FIRST_STAGE: (without, maps),
-            SECOND_STAGE: (channels, second),
-        }
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Signatures that see a whole volume in turn; a second sees the first's answer too."""
+        return (FIRST_STAGE, SECOND_STAGE) if self.first else (ANSWER,)
 
     def weights_hash(self) -> str:
         """SHA-256 over all weights, as little-endian float32 in the networks' order."""
@@ -92,7 +105,10 @@ def load_stages(run: Path, weights: Weights | None = None) -> Stages:
     return Stages(first, _load(run / cascade.second, weights))
 
 
-def _probabilities(model: keras.Model) -> Answer:
+def _probabilities(model: keras.Model, fuse: bool) -> Answer:
+    if fuse:
+        logits = fused(model)
+        return lambda image: tf.nn.softmax(logits(image))
     return lambda image: tf.nn.softmax(model(image, training=False)["main"])
 
 

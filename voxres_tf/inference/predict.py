@@ -18,7 +18,7 @@ from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, read_contract
 from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
-from voxres_tf.inference.tiling import Blend, check_tiling, predict_tiled, tile_count
+from voxres_tf.inference.tiling import OVERLAP, Blend, check_tiling, predict_tiled, tile_count
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import Volume
 
@@ -78,7 +78,7 @@ class Predictor:
         self,
         model: str | Path,
         *,
-        overlap: float = 0.5,
+        overlap: float = OVERLAP,
         blend: Blend = "gaussian",
         tile: Sequence[int] | None = None,
         batch: int = 1,

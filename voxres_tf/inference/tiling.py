@@ -14,6 +14,9 @@ from voxres_tf.errors import ConfigError, DataError, ModelError, message
 
 Blend = Literal["gaussian", "constant"]
 Floats = NDArray[np.float32]
+OVERLAP = 0.5
+"""Least share of a tile that its neighbour covers too, where nothing else is asked for."""
+
 TileFunction = Callable[[Floats], Floats]
 """Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
 
@@ -74,6 +77,16 @@ class _Part:
     weight: Floats
 
 
+def blend_window(tile: int, blend: Blend) -> NDArray[np.float64]:
+    """What the voxels along a tile weigh beside another's, float64 [tile]."""
+    if blend == "constant":
+        return np.ones(tile)
+    # As in nnU-Net, sigma is an eighth of the tile: 3e-4 at its border, never 0.
+    distance = np.arange(tile) - (tile - 1) / 2
+    window: NDArray[np.float64] = np.exp(-0.5 * (distance / (tile / 8)) ** 2)
+    return window
+
+
 def _axis_parts(size: int, tile: int, overlap: float, blend: Blend) -> list[_Part]:
     """The tiles of an axis, with weights that sum to 1 at each of its voxels.
 
@@ -81,11 +94,7 @@ def _axis_parts(size: int, tile: int, overlap: float, blend: Blend) -> list[_Par
     tiles and weights the product of their weights. So no volume of weight sums is needed, and no
     product of small weights is ever divided by another.
     """
-    window = np.ones(tile)
-    if blend == "gaussian":
-        # As in nnU-Net, sigma is an eighth of the tile: 3e-4 at its border, never 0.
-        distance = np.arange(tile) - (tile - 1) / 2
-        window = np.exp(-0.5 * (distance / (tile / 8)) ** 2)
+    window = blend_window(tile, blend)
     starts = tile_starts(size, tile, overlap)
     spans = [(max(start, 0), min(start + tile, size), start) for start in starts]
     total = np.zeros(size)
@@ -112,7 +121,7 @@ def predict_tiled(
     classes: int,
     tile: Sequence[int],
     *,
-    overlap: float = 0.5,
+    overlap: float = OVERLAP,
     blend: Blend = "gaussian",
     batch: int = 1,
     progress: Callable[[int], object] | None = None,

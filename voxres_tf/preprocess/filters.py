@@ -12,6 +12,8 @@ from skimage.exposure import equalize_adapthist
 Array = NDArray[np.float32]
 HISTOGRAM_BINS = 256
 ROBUST_PERCENTILES = (0.5, 99.5)
+FLAT_DEVIATION = 1e-9
+"""A slice whose SD is at most this share of its largest value is constant but for rounding."""
 
 
 def normalise_slices(volume: NDArray[Any]) -> Array:
@@ -26,9 +28,8 @@ def normalise_slices(volume: NDArray[Any]) -> Array:
     values = volume.astype(np.float64)
     centred = values - values.mean(axis=(0, 1), keepdims=True)
     deviation = centred.std(axis=(0, 1), keepdims=True)
-    # Rounding leaves a constant slice with a deviation that is small beside its level, not zero.
     level = np.abs(values).max(axis=(0, 1), keepdims=True)
-    flat = deviation <= 1e-9 * level
+    flat = deviation <= FLAT_DEVIATION * level
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).astype(np.float32)
 
 

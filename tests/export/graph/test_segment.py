@@ -1,0 +1,80 @@
+"""The exported signatures of a whole subject against `Predictor`, which asks tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES
+from voxres_tf.dataset.subject import Subject
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.volume import Grid, Volume
+
+
+def random_images(*shape):
+    return np.random.default_rng(0).gamma(2, 100, (*shape, 2)).astype(np.float32)
+
+
+def as_subject(images):
+    grid = Grid(images.shape[:3], np.eye(4))
+    volumes = {name: Volume(images[..., n], grid) for n, name in enumerate(("t1", "flair"))}
+    return Subject("s", volumes, grid)
+
+
+# Several tiles along every axis, then a volume that is shorter than a tile along two.
+SHAPES = ((20, 18, 11), (9, 18, 5))
+
+
+@pytest.mark.parametrize("name", ["tiny_model", "two_stage_model"])
+def test_the_whole_subject_in_one_call(request, name):
+    predictor = Predictor(request.getfixturevalue(name), device="cpu")
+    signatures = tf.saved_model.load(str(predictor.path)).signatures
+    for shape in SHAPES:
+        images = random_images(*shape)
+        expected = predictor(as_subject(images))
+        given = tf.constant(images)
+        labels = signatures[SEGMENT](images=given)["labels"].numpy()
+        shares = signatures[SEGMENT_PROBABILITIES](images=given)["probabilities"].numpy()
+        assert (labels.dtype, labels.shape) == (np.uint8, shape)
+        assert len(np.unique(labels)) > 1
+        assert np.mean(labels == expected.labels.data) >= 0.999
+        assert (shares.dtype, shares.shape) == (np.float32, (*shape, 4))
+        np.testing.assert_allclose(shares, expected.probabilities.data, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def segment_in_session(tiny_model):
+    """What TF Serving does: a session, which holds no fed array against the signature."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tiny_model))
+        signature = graph.signature_def[SEGMENT]
+        names = CallableOptions(
+            feed=[signature.inputs["images"].name], fetch=[signature.outputs["labels"].name]
+        )
+        yield session._make_callable_from_options(names)
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (random_images(16, 16, 8)[..., :1], r"\[16,16,8,1\] is not compatible with .*2\]"),
+        (random_images(16, 16, 8)[..., 0], r"\[16,16,8\] is not compatible with"),
+        (random_images(16, 16, 0), r"voxres: images \[X, Y, Z, 2\] \(t1, flair\) must have a vo"),
+        (np.full((16, 16, 8, 2), np.inf), r"voxres: images .* must be finite : Tensor had Inf"),
+        (np.full((16, 16, 8, 2), np.nan), r"voxres: images .* must be finite : Tensor had NaN"),
+    ],
+)
+def test_a_session_refuses_what_is_no_subject(segment_in_session, images, reason):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+        segment_in_session(images.astype(np.float32))
+
+
+def test_signatures_are_named_and_open_in_space(tiny_model):
+    signatures = tf.saved_model.load(str(tiny_model)).signatures
+    assert set(signatures) == {"serving_default", SEGMENT, SEGMENT_PROBABILITIES}
+    for name, output in ((SEGMENT, "labels"), (SEGMENT_PROBABILITIES, "probabilities")):
+        (spec,) = signatures[name].structured_input_signature[1].values()
+        assert (spec.name, spec.shape.as_list()) == ("images", [None, None, None, 2])
+        assert list(signatures[name].structured_outputs) == [output]

@@ -1,0 +1,1 @@
+"""What `preprocess` and `inference.tiling` do, as TensorFlow operations of an exported graph."""

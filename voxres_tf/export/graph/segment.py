@@ -1,0 +1,74 @@
+"""The signatures that take a whole subject: raw modalities in, tissues out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from voxres_tf.config import PreprocessConfig
+from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES, Contract
+from voxres_tf.export.graph.channels import prepare
+from voxres_tf.export.graph.filters import Tensor
+from voxres_tf.export.graph.tiling import predict_tiled
+from voxres_tf.export.stages import Stages
+
+
+def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
+    """The traced functions of both signatures.
+
+    They do what `voxres predict` does with its default options, on the grid that they are given:
+    channels, tiles of the contract's patch, both stages of auto-context. Nothing is resampled,
+    turned or mirrored.
+
+    Args:
+        stages: the networks.
+        contract: how channels are made and how large a tile is.
+
+    Returns:
+        name -> `tf.function` of `images`, float32 [X, Y, Z, M], finite, axes in
+        right-anterior-superior order, modalities in the contract's; one answers `labels`, uint8
+        [X, Y, Z], the other `probabilities`, float32 [X, Y, Z, K].
+    """
+    config = contract.preprocess
+    spec = [tf.TensorSpec([None, None, None, len(config.modalities)], tf.float32, "images")]
+
+    def traced(function: Callable[[Tensor], Any]) -> Any:
+        return tf.function(function, input_signature=spec, autograph=False)
+
+    # One function that both signatures call, so that its graph is stored once.
+    probabilities = traced(
+        lambda images: _probabilities(_guarded(images, config), stages, contract)
+    )
+
+    def labels(images: Tensor) -> dict[str, Tensor]:
+        classes = tf.argmax(probabilities(images), axis=-1, output_type=tf.int32)
+        return {"labels": tf.cast(classes, tf.uint8)}
+
+    def shares(images: Tensor) -> dict[str, Tensor]:
+        return {"probabilities": tf.identity(probabilities(images))}
+
+    return {SEGMENT: traced(labels), SEGMENT_PROBABILITIES: traced(shares)}
+
+
+def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor:
+    image = [prepare(images, contract.preprocess)]
+    answer: list[Tensor] = []
+    for name in stages.passes:
+        # Outside the loop over the tiles, so that the kernels are made once per volume.
+        network = stages.answer(name, fuse=True)
+        answer = [predict_tiled(image + answer, network, len(contract.classes), contract.patch)]
+    return answer[0]
+
+
+def _guarded(images: Tensor, config: PreprocessConfig) -> Tensor:
+    """The images, after a session's fed array was held to the signature."""
+    names = ", ".join(config.modalities)
+    wanted = f"images [X, Y, Z, {len(config.modalities)}] ({names})"
+    images = tf.raw_ops.EnsureShape(input=images, shape=[None, None, None, len(config.modalities)])
+    filled = tf.debugging.assert_positive(
+        tf.size(images), message=f"voxres: {wanted} must have a voxel"
+    )
+    with tf.control_dependencies([filled]):
+        return tf.debugging.check_numerics(images, f"voxres: {wanted} must be finite")
