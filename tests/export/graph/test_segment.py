@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES
 from voxres_tf.dataset.subject import Subject
@@ -69,6 +70,14 @@ def segment_in_session(tiny_model):
 def test_a_session_refuses_what_is_no_subject(segment_in_session, images, reason):
     with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
         segment_in_session(images.astype(np.float32))
+
+
+def test_nothing_is_compiled_by_xla(two_stage_model):
+    # On a CPU XLA takes minutes for such a network, and a server may lack it.
+    stored = SavedModel()
+    stored.ParseFromString((two_stage_model / "saved_model.pb").read_bytes())
+    functions = stored.meta_graphs[0].graph_def.library.function
+    assert not [f.signature.name for f in functions if f.attr["_XlaMustCompile"].b]
 
 
 def test_signatures_are_named_and_open_in_space(tiny_model):
