@@ -36,7 +36,8 @@ def command(
     """Score segmentations: Dice, HD95 and AVD per subject and tissue.
 
     Folders match by subject: <subject>_dseg.nii.gz or <subject>.nii.gz against a subject's folder
-    in MRBrainS13's or MRBrainS18's layout, or against a file <subject>*.nii.gz.
+    in MRBrainS13's or MRBrainS18's layout, against a file <subject>*.nii.gz, or against any other
+    layout or CSV manifest that training can read.
     """
     from voxres_tf.evaluation.evaluate import evaluate, table
     from voxres_tf.evaluation.scores import write_scores

@@ -27,6 +27,11 @@ _OPTIONS = (
         "--filtered/--no-filtered", default=None, help="Gaussian-subtracted CLAHE channels."
     ),
     click.option(
+        "--keep-spacing",
+        is_flag=True,
+        help="Learn at the scans' own spacing, also where the preset or --init resamples.",
+    ),
+    click.option(
         "--model",
         "architecture",
         type=click.Choice(get_args(Architecture)),
@@ -76,6 +81,7 @@ def run_config(
     config_file: Path | None,
     modalities: tuple[str, ...] | None,
     filtered: bool | None,
+    keep_spacing: bool,
     architecture: Architecture | None,
     width: int | None,
     epochs: int | None,
@@ -109,7 +115,7 @@ def run_config(
         if start and "modalities" not in stated.get("preprocess", {}):
             modalities = tuple(m for m in modalities if m in available)
     preprocess: dict[str, Any] = {"modalities": modalities or available}
-    preprocess |= _given(filtered=filtered)
+    preprocess |= _given(filtered=filtered) | ({"resolution": None} if keep_spacing else {})
     given = _given(**training)
     if epochs:
         length = training["steps_per_epoch"] or config.training.steps_per_epoch

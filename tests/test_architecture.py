@@ -38,7 +38,8 @@ MAY_IMPORT = {
     # The exported graph prepares and tiles as prediction does.
     "export": {"model", "preprocess", "inference.tiling"},
     "inference": {"dataset", "preprocess"},
-    "evaluation": set(),
+    # References may lie in any layout that training reads.
+    "evaluation": {"dataset"},
     "report": {"evaluation", "inference"},
     "crossval": {"dataset", "preprocess", "training", "evaluation"},
     "demo": STAGES,

@@ -39,6 +39,13 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_contract(stored(tmp_path)) == contract()
 
 
+def test_an_older_contract_says_nothing_of_fusion(tmp_path: Path) -> None:
+    values = contract().model_dump(mode="json")
+    del values["fused"]
+    write_json(tmp_path / CONTRACT_FILE, values)
+    assert not read_contract(tmp_path).fused
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

@@ -114,6 +114,17 @@ def test_a_config_file_stands_in_for_the_preset(
     assert calls[1]["config"] == config.updated(preprocess={"modalities": ("t1", "flair")})
 
 
+def test_keep_spacing_takes_the_presets_resolution_away(
+    data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    for name, options in (("as-is", []), ("own", ["--keep-spacing"])):
+        code, output = invoke(data, "-o", tmp_path / name, "--preset", "robust", *options)
+        assert code == 0, output
+    resampled, own = (call["config"].preprocess.resolution for call in calls)
+    assert resampled == PRESETS["robust"].preprocess.resolution
+    assert own is None
+
+
 def write_source(folder: Path) -> Path:
     config = PRESETS["thin"].updated(
         preprocess={"modalities": ("flair", "t1-ir"), "gaussian_sigma": 3.0},

@@ -1,13 +1,16 @@
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from voxres_tf.errors import ConfigError, DataError
-from voxres_tf.evaluation.pairs import ReferenceFiles
+from voxres_tf.evaluation.pairs import ReferenceFiles, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
-from voxres_tf.volume import Grid
+from voxres_tf.volume import Grid, write_volume
 
+CODES = np.array([0, 1, 2, 3] * 6, np.uint8).reshape(2, 3, 4)
 AFFINE = np.diag([0.958, 0.958, 3.0, 1.0])
 
 
@@ -174,3 +177,37 @@ def test_a_small_shift_is_within_tolerance(write):
     prediction, moved = to_common_axes(read_prediction(path), path, reference, path)
     assert prediction.shape == moved.grid.shape
     assert isinstance(moved.grid, Grid)
+
+
+def test_a_manifest_tells_the_scheme(tmp_path: Path) -> None:
+    codes = np.array([0, 10, 150, 250], np.uint8)[CODES]
+    write_volume(tmp_path / "a.nii", codes, Grid(codes.shape, np.eye(4)))
+    write_volume(tmp_path / "b.nii", CODES, Grid(codes.shape, np.eye(4)))
+    rows = ["subject,t1,label,scheme", "x,a.nii,a.nii,iseg2017", "y,b.nii,b.nii,mrbrains13"]
+    (tmp_path / "all.csv").write_text("\n".join(rows))
+    for name in ("x", "y"):
+        write_volume(tmp_path / "p" / f"{name}_dseg.nii", CODES, Grid(codes.shape, np.eye(4)))
+    pairs = {p.subject: p.reference for p in find_pairs(tmp_path / "p", tmp_path / "all.csv")}
+    assert np.array_equal(read_reference(pairs["x"], "plain").classes, CODES)
+    assert not read_reference(pairs["x"], "mrbrains13").knows_unscored
+    # Low codes alone would pass for classes: the scheme says that 1 is cortex and 3 white matter.
+    classes = read_reference(pairs["y"], "mrbrains13").classes
+    assert np.array_equal(classes, np.array([0, 2, 2, 3], np.uint8)[CODES])
+
+
+def test_the_labels_of_iseg2017(tmp_path: Path) -> None:
+    codes = np.array([0, 10, 150, 250], np.uint8)[CODES]
+    folder = tmp_path / "iSeg-2017-Training"
+    folder.mkdir()
+    for name in ("T1", "T2", "label"):
+        nib.save(nib.Spm99AnalyzeImage(codes, np.eye(4)), folder / f"subject-1-{name}.img")
+    write_volume(tmp_path / "p" / "subject-1.nii", CODES, Grid(codes.shape, np.eye(4)))
+    (pair,) = find_pairs(tmp_path / "p", tmp_path)
+    assert np.array_equal(read_reference(pair.reference, "plain").classes, CODES)
+
+
+def test_a_manifest_without_labels(tmp_path: Path) -> None:
+    write_volume(tmp_path / "p" / "x.nii", CODES, Grid(CODES.shape, np.eye(4)))
+    (tmp_path / "all.csv").write_text("subject,t1\nx,p/x.nii")
+    with pytest.raises(DataError, match="none for x"):
+        find_pairs(tmp_path / "p", tmp_path / "all.csv")

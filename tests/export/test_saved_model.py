@@ -67,6 +67,13 @@ def test_weights_are_stored_once(tiny_model, live):
     assert sum(name.startswith("weights/") for name in names) == len(live.variables)
 
 
+def test_trained_weights_can_be_read_back_in_their_order(tiny_model, live):
+    reader = tf.train.load_checkpoint(str(tiny_model / "variables" / "variables"))
+    for number, variable in enumerate(live.variables):
+        stored = reader.get_tensor(f"weights/{number}/.ATTRIBUTES/VARIABLE_VALUE")
+        np.testing.assert_array_equal(stored, keras.ops.convert_to_numpy(variable))
+
+
 def test_contract_tells_what_prediction_needs(tiny_model, tiny_run, live):
     contract = read_contract(tiny_model)
     config = load(RunConfig, tiny_run / "config.json")
@@ -76,6 +83,7 @@ def test_contract_tells_what_prediction_needs(tiny_model, tiny_run, live):
     assert contract.patch == (16, 16, 8)
     assert contract.training == {"subjects": ["a", "b"], "steps": 7}
     assert contract.weights_sha256 == weights_hash(live)
+    assert contract.fused
     assert set(contract.versions) == {"voxres-tf", "tensorflow", "keras", "numpy"}
 
 

@@ -16,6 +16,7 @@ from voxres_tf.phantom.freesurfer import LANDMARKS
 NOD_DEG = 20.0
 CENTRE = np.float32([90.0, 120.0, 90.0])
 STRAY = (3, 3, 3)
+FACE = (90, 200, 110)
 
 
 def draw_codes() -> NDArray[np.float32]:
@@ -33,6 +34,10 @@ def draw_codes() -> NDArray[np.float32]:
     for (code, *_), centre in LANDMARKS.items():
         codes[ellipsoid(points, centre, (6, 6, 6))] = code
     codes[STRAY] = 24
+    # A nose, and in it what an automated map calls CSF.
+    nose = ellipsoid(index, FACE, (12, 16, 12))
+    codes[nose & (codes == 0)] = 507
+    codes[tuple(slice(n - 2, n + 2) for n in FACE)] = 24
     return codes
 
 

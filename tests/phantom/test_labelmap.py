@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.phantom.conftest import CENTRE, NOD_DEG, STRAY
+from tests.phantom.conftest import CENTRE, FACE, NOD_DEG, STRAY
 from voxres_tf.errors import DataError
 from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
@@ -53,6 +53,10 @@ def test_a_nodding_head_comes_to_the_common_pose(lattice: LabelLattice) -> None:
 def test_what_is_not_attached_is_dropped(lattice: LabelLattice) -> None:
     assert lattice.tissues[STRAY] == Tissue.AIR
     assert (lattice.tissues == Tissue.CSF).sum() > 10_000
+
+
+def test_fluid_far_from_the_brain_is_soft_tissue(lattice: LabelLattice) -> None:
+    assert lattice.tissues[FACE] == Tissue.MUSCLE
 
 
 def test_outside_the_map_is_air(lattice: LabelLattice) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from voxres_tf.dataset.layouts import find_subjects
+from voxres_tf.dataset.manifest import read_manifest
+from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.volume import NIFTI_SUFFIXES
 
@@ -23,10 +26,13 @@ class ReferenceFiles:
         labels: the classes.
         mask: MRBrainS13's LabelsForTraining where it lies beside LabelsForTesting; its codes tell
             what is not scored. None where `labels` is all there is.
+        scheme: name of the label scheme of `labels` where a manifest or a layout tells it; else
+            None, and the codes or the file's name do.
     """
 
     labels: Path
     mask: Path | None = None
+    scheme: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
         pred: a file, or a folder with `<subject>_dseg.nii[.gz]` or, if it holds none of these,
             `<subject>.nii[.gz]`.
         ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
-            MRBrainS13, MRBrainS18 or IBSR18), a folder above these, or one with files
-            `<subject>*.nii[.gz]`.
+            MRBrainS13, MRBrainS18 or IBSR18), a folder above these, one with files
+            `<subject>*.nii[.gz]`, any other layout that training can read, or a manifest.
         coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
             LabelsForTesting.
 
@@ -89,9 +95,13 @@ def _predictions(pred: Path) -> dict[str, Path]:
 
 def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str, ReferenceFiles]:
     _require_there(ref)
+    if ref.suffix.lower() == ".csv":
+        return _told(read_manifest(ref), ref)
     if ref.is_file():
         return {_subject(ref): _with_mask(ref)}
     found = _subject_folders(ref, coding) or _loose_files(ref, subjects)
+    if not found and coding == "auto":
+        found = _by_layout(ref)
     if not found:
         rule = f"references that --ref-coding {coding} can read, in subjects' folders or as files"
         raise DataError(message(ref, rule, "a folder without them", "check the path"))
@@ -140,6 +150,24 @@ def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles
         # "1" must not take the file of "10"; "a_2" is nearer to "a_2_seg" than "a" is.
         fitting = [s for s in subjects if stem == s or stem.startswith((f"{s}_", f"{s}-", f"{s}."))]
         _add(found, max(fitting, key=len, default=_subject(path)), ReferenceFiles(path), path)
+    return found
+
+
+def _by_layout(ref: Path) -> dict[str, ReferenceFiles]:
+    try:
+        return _told([s for s in find_subjects(ref) if s.labels], ref)
+    except DataError:
+        return {}
+
+
+def _told(subjects: Iterable[SubjectFiles], ref: Path) -> dict[str, ReferenceFiles]:
+    """References whose label scheme is known."""
+    found: dict[str, ReferenceFiles] = {}
+    for files in subjects:
+        if files.labels is None:
+            rule = "every subject of a manifest has a label"
+            raise DataError(message(ref, rule, f"none for {files.id}", "add or remove it"))
+        found[files.id] = ReferenceFiles(files.labels, None, files.scheme)
     return found
 
 

@@ -21,6 +21,9 @@ PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrain
 
 CODINGS = ("auto", "training", "testing")
 
+# All codes of these are scored, and what names them, a manifest or a layout, leaves no doubt.
+_OTHER_SCHEMES = {name for name in SCHEMES if not name.startswith("mrbrains")}
+
 
 @dataclass(frozen=True, eq=False)
 class Reference:
@@ -48,6 +51,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
             takes files with codes above 3, or named LabelsForTraining, for the training coding.
+            Where `files` names a scheme, that counts.
 
     Raises:
         ConfigError: for an unknown protocol or coding.
@@ -57,6 +61,10 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     _require_choice("protocol", protocol, tuple(PROTOCOLS))
     _require_choice("reference coding", coding, CODINGS)
     codes = read_codes(files.labels)
+    if files.scheme is not None and files.scheme in _OTHER_SCHEMES:
+        classes, _ = SCHEMES[files.scheme].merge(codes.data, files.labels)
+        everywhere = np.ones(classes.shape, np.bool_)
+        return Reference(classes, everywhere, codes.grid, protocol == "plain")
     is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
@@ -128,7 +136,8 @@ def to_common_axes(
 
 
 def _looks_training(files: ReferenceFiles, codes: NDArray[Any]) -> bool:
-    return files.labels.name.lower().startswith(TRAINING_NAME) or int(codes.max()) > 3
+    name = files.labels.name.lower()
+    return bool(files.scheme) or name.startswith(TRAINING_NAME) or int(codes.max()) > 3
 
 
 def _canonical_grid(grid: Grid) -> Grid:

@@ -23,6 +23,7 @@ from voxres_tf.volume import read_volume, to_canonical
 _LESION_COUNT = (0, 8)
 _LESION_RADIUS_MM = (1.5, 5.0)
 _SPACING_TOLERANCE = 0.05
+_FLUID_REACH_MM = 20.0
 _LANDMARK_VOXELS = 200
 _LANDMARKS_NEEDED = 6
 _BRAIN = np.isin(np.arange(len(Tissue)), [t for t in Tissue if CLASSES[t] and t != Tissue.CSF])
@@ -127,7 +128,9 @@ class LabelPerson:
 
 
 def read_lattice(path: Path) -> LabelLattice:
-    """Read a label map, drop what is not attached to the head, and find its pose.
+    """Read a label map, mend what automated ones get wrong, and find its pose.
+
+    What is not attached to the head is dropped, and fluid far from the brain is soft tissue.
 
     Raises:
         DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, or lacks
@@ -142,14 +145,10 @@ def read_lattice(path: Path) -> LabelLattice:
     tissues = _attached(_tissues(codes, path))
     matrix, shift = _pose(codes, path)
     coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
-    brain = signed_mm(closed(_BRAIN[coarse], 8), 0.8)
-    return LabelLattice(
-        tissues,
-        matrix,
-        shift,
-        Field(brain, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM)),
-        _lesion_sites(coarse),
-    )
+    distance = signed_mm(closed(_BRAIN[coarse], 8), 0.8)
+    brain_mm = Field(distance, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM))
+    _clear_far_fluid(tissues, brain_mm)
+    return LabelLattice(tissues, matrix, shift, brain_mm, _lesion_sites(coarse))
 
 
 def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -173,6 +172,13 @@ def _attached(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return tissues
     head: NDArray[np.uint8] = np.where(parts == 1 + int(sizes.argmax()), tissues, np.uint8(0))
     return head
+
+
+def _clear_far_fluid(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
+    """Take what is called CSF in face and neck for soft tissue."""
+    places = np.argwhere(tissues == Tissue.CSF)
+    far = brain_mm.at(places.T.astype(np.float32)) > _FLUID_REACH_MM
+    tissues[tuple(places[far].T)] = Tissue.MUSCLE
 
 
 def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:

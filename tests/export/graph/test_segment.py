@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES
+from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import Grid, Volume
@@ -71,9 +72,17 @@ def test_a_session_refuses_what_is_no_subject(segment_in_session, images, reason
         segment_in_session(images.astype(np.float32))
 
 
+def test_nothing_is_compiled_by_xla(two_stage_model):
+    # On a CPU XLA takes minutes for such a network, and a server may lack it.
+    stored = SavedModel()
+    stored.ParseFromString((two_stage_model / "saved_model.pb").read_bytes())
+    functions = stored.meta_graphs[0].graph_def.library.function
+    assert not [f.signature.name for f in functions if f.attr["_XlaMustCompile"].b]
+
+
 def test_signatures_are_named_and_open_in_space(tiny_model):
     signatures = tf.saved_model.load(str(tiny_model)).signatures
-    assert set(signatures) == {"serving_default", SEGMENT, SEGMENT_PROBABILITIES}
+    assert set(signatures) == {"serving_default", SEGMENT, SEGMENT_PROBABILITIES, CONTRACT}
     for name, output in ((SEGMENT, "labels"), (SEGMENT_PROBABILITIES, "probabilities")):
         (spec,) = signatures[name].structured_input_signature[1].values()
         assert (spec.name, spec.shape.as_list()) == ("images", [None, None, None, 2])

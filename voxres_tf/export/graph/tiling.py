@@ -22,7 +22,7 @@ def predict_tiled(
 
     Args:
         image: volumes float32 [X, Y, Z, C1], [X, Y, Z, C2], ... whose channels a tile joins, so
-            that memory never holds them a second time as one volume.
+            that memory never holds them a second time as one volume; C1, C2, ... are static.
         function: a tile [1, x, y, z, C1 + C2 + ...] -> probabilities [1, x, y, z, K].
         classes: K.
         tile: voxels of a tile along X, Y, Z.
@@ -42,7 +42,11 @@ def predict_tiled(
         places = (x, yz // counts[2], yz % counts[2])
         starts = [axis.starts[n] for axis, n in zip(axes, places, strict=True)]
         begin = tf.stack([*starts, 0])
-        given = [tf.slice(volume, begin, [*tile, -1]) for volume in volumes]
+        # Channels that are unknown while tracing would make Keras compile a convolution by XLA.
+        given = [
+            tf.slice(volume, begin, [*tile, part.shape[3]])
+            for volume, part in zip(volumes, image, strict=True)
+        ]
         answer = tf.debugging.check_numerics(
             function(tf.concat(given, axis=-1)[None])[0], "voxres: probabilities must be finite"
         )
