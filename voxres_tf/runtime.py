@@ -1,4 +1,4 @@
-"""How TensorFlow is started: settings that it reads once, and its start-up lines held back."""
+"""How TensorFlow and gRPC are started: settings that they read once, their lines held back."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ def import_tensorflow() -> Any:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def import_grpc() -> Any:
+    """Import gRPC, which reads once what it shall log: errors, unless the user has said otherwise.
+
+    Else it tells on stderr that a server went away, which the exceptions do too.
+
+    Returns:
+        The module `grpc`.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    import grpc
+
+    return grpc

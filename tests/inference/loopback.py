@@ -158,10 +158,11 @@ class _Grpc(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def serve_grpc(model, port=0, credentials=None):
-    """Yields the address."""
+def serve_grpc(model, port=0, credentials=None, longest=-1):
+    """Yields the address; `longest` is of a request, in bytes, and -1 as good as none."""
     pool = ThreadPoolExecutor(4)
-    server = grpc.server(pool, handlers=[_Grpc(model)], options=[("grpc.so_reuseport", 0)])
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", longest)]
+    server = grpc.server(pool, handlers=[_Grpc(model)], options=options)
     if credentials is None:
         port = server.add_insecure_port(f"127.0.0.1:{port}")
     else:

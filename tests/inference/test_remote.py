@@ -150,6 +150,23 @@ def test_an_answer_of_another_version_is_none(model, monkeypatch):
             engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
 
 
+def test_long_answers_arrive(model):
+    with serve_grpc(model) as address:
+        tiles = np.zeros((1, 64, 72, 64, 2), np.float32)
+        answer = connect(address, "grpc").engine.run(ANSWER, tiles)
+    assert answer.nbytes > 4 * 2**20, "what gRPC takes by default"
+    np.testing.assert_array_equal(answer, formula(tiles))
+
+
+def test_a_limit_on_the_way_is_no_matter_of_patience(model):
+    with serve_grpc(model, longest=2000) as address:
+        engine = connect(address, "grpc", server={"retries": 9}).engine
+        start = time.perf_counter()
+        with pytest.raises(ServerError, match=r"let through.*larger than max.*smaller --tile"):
+            engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
+        assert time.perf_counter() - start < 10
+
+
 def test_ctrl_c_does_not_wait_for_answers(model):
     def tiles():
         yield np.zeros((1, 8, 8, 8, 2), np.float32)

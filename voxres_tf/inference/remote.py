@@ -147,7 +147,7 @@ class RemoteEngine:
             try:
                 return call()
             except TryError as fault:
-                if fault.code not in MAY_PASS:
+                if not _may_pass(fault):
                     raise self._error(fault) from fault
             # A random part, so that many clients of one server do not come back all at once.
             if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
@@ -160,7 +160,10 @@ class RemoteEngine:
     def _error(self, fault: TryError) -> ServerError:
         server = self._server
         rule, then = "an answer", "see the server's log"
-        if fault.code in MAY_PASS:
+        if fault.code in MAY_PASS and not _may_pass(fault):
+            rule = "requests as long as a tile or a volume are let through"
+            then = "raise that limit, or choose a smaller --tile or --batch"
+        elif fault.code in MAY_PASS:
             tries = f"{server.retries + 1} tries" if server.retries else "one try"
             rule = f"an answer in {tries} of {server.deadline_s:g} s"
             then = "see whether the server runs, or raise --timeout or --retries"
@@ -203,3 +206,8 @@ class RemoteEngine:
 
     def _unsound(self, rule: str, found: str) -> ServerError:
         return ServerError(message(self.name, rule, found, "see whether this is a voxres model"))
+
+
+def _may_pass(fault: TryError) -> bool:
+    # A message that is too long for somebody on the way has the same code as a server that is full.
+    return fault.code in MAY_PASS and "larger than max" not in fault.text

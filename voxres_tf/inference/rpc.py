@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import grpc
 from numpy.typing import NDArray
 
 from voxres_tf.inference.server import Server
 from voxres_tf.inference.transport import TryError, read_authority
+from voxres_tf.runtime import import_grpc
 from voxres_tf.wire import MODEL_STATES, from_tensor, message_class, predict_request
+
+grpc = import_grpc()
 
 _OPTIONS = (
     # A tile's answer is above the 4 MiB that are the default; the server's own limit is 2 GiB.
