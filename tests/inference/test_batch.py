@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from voxres_tf.errors import ConfigError, OutputExistsError
-from voxres_tf.inference.batch import Outcome, OutputPlan, predict_all, volumes_table
+from voxres_tf.inference.batch import Outcome, predict_all, volumes_table
+from voxres_tf.inference.outputs import OutputPlan
 
 
 def test_good_subjects_finish_beside_a_bad_one(make_predictor, write_subject, tmp_path):
@@ -148,3 +149,11 @@ def test_an_absent_class_has_an_empty_cell_and_a_reason():
         "a,1.500,,2.250,no voxels of GM\n"
         'b,,,,"truncated, at byte 9"\n'
     )
+
+
+def test_probabilities_that_are_not_kept_cannot_be_saved(make_predictor, write_subject, tmp_path):
+    predictor = make_predictor(probabilities=False)
+    plan = OutputPlan(tmp_path / "out", save_probabilities=True)
+    with pytest.raises(ConfigError, match="a predictor that keeps probabilities"):
+        predict_all(predictor, [write_subject()], plan)
+    assert not (tmp_path / "out").exists()

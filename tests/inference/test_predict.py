@@ -48,6 +48,13 @@ def test_memory_and_disk_give_the_same(make_predictor, write_subject):
     )
 
 
+def test_probabilities_that_are_not_kept(make_predictor, write_subject):
+    files = write_subject()
+    found = make_predictor(probabilities=False)(files)
+    assert found.probabilities is None
+    np.testing.assert_array_equal(found.labels.data, make_predictor()(files).labels.data)
+
+
 def test_labels_of_the_subject_do_not_matter(make_predictor, write_subject):
     subject = read_subject(write_subject(), ("t1", "flair"))
     odd = Volume(np.full(subject.grid.shape, 77), subject.grid)

@@ -219,7 +219,7 @@ def test_a_server_that_stalls_is_given_up_in_time(model, address, way):
     with pytest.raises(ServerError, match=r"2 tries of 0.5 s.*DEADLINE_EXCEEDED"):
         engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
     # Beside the patience stands what the machine takes to notice.
-    assert 1 <= time.perf_counter() - start < server.patience_s + 5
+    assert 1 <= time.perf_counter() - start < server.patience_s + 15
     time.sleep(2)
 
 
@@ -308,7 +308,7 @@ def test_a_server_that_is_killed_in_mid_volume(
     files = write_subject()
     processes = [start_server(contract_file, 0, dies_at=4)]
     process, address = processes[0]
-    retries = 7 if restarted else 2
+    retries = 12 if restarted else 2
     predictor = Predictor(asking(address, retries=retries))
 
     def restart():
