@@ -25,7 +25,7 @@ from voxres_tf.inference.rest import RestTransport
 from voxres_tf.inference.rpc import GrpcTransport
 from voxres_tf.inference.server import Server
 from voxres_tf.inference.tiling import Floats, TileFunction
-from voxres_tf.inference.transport import TryError, Transport
+from voxres_tf.inference.transport import Transport, TryError
 
 MAY_PASS = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """Status codes after which the same request may be answered."""
