@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from typing_extensions import override
 
 from voxres_tf import __version__
 from voxres_tf.errors import VoxResError
@@ -35,7 +36,8 @@ class LazyGroup(click.Group):
     Exit codes: 0 done, 1 an error, 2 wrong usage (click's), 130 Ctrl-C.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, for the help page and shell completion."""
         return sorted(COMMANDS)
 
@@ -60,7 +62,8 @@ class LazyGroup(click.Group):
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from typing_extensions import override
 
 from voxres_tf.config import MODALITIES, STRIDE
 
@@ -22,7 +23,8 @@ class ModalityList(_ParamType):
 
     name = "modalities"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+    @override
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """What the help page shows."""
         return "NAME[,NAME...]|all"
 
@@ -52,7 +54,8 @@ class ShapeType(_ParamType):
 
     name = "shape"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+    @override
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """What the help page shows."""
         return "N|X,Y,Z"
 

@@ -61,10 +61,10 @@ def command(
         _refuse(ctx, "--randomise", "test_subjects", "size")
     elif ranges:
         raise click.UsageError("--ranges needs --randomise")
-    from voxres_tf.config import load
     from voxres_tf.phantom.heads import PACKAGED, find_heads
     from voxres_tf.phantom.randomisation import Randomisation
     from voxres_tf.phantom.write import write_phantom, write_randomised, write_real
+    from voxres_tf.schema import load
 
     if real:
         click.echo(write_real(out, overwrite=overwrite))

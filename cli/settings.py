@@ -8,8 +8,9 @@ from typing import Any, get_args
 import click
 from click.core import ParameterSource
 
-from voxres_tf.config import Architecture, Precision, RunConfig, load
+from voxres_tf.config import Architecture, Precision, RunConfig
 from voxres_tf.presets import PRESETS
+from voxres_tf.schema import load
 from voxres_tf.start import Start
 
 from .options import LAYOUT, ModalityList, ShapeType

@@ -18,12 +18,11 @@ from voxres_tf.config import (
     Resolution,
     RunConfig,
     TrainingConfig,
-    load,
-    parse,
 )
 from voxres_tf.errors import ConfigError
 from voxres_tf.files import write_json
 from voxres_tf.presets import PRESETS
+from voxres_tf.schema import load, parse
 
 SUBSETS = [s for n in range(1, 5) for s in combinations(MODALITIES, n)]
 

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxres_tf.inference.predict import Prediction as Prediction
     from voxres_tf.inference.predict import Predictor as Predictor
+    from voxres_tf.inference.prediction import Prediction as Prediction
     from voxres_tf.model.voxresnet import build_voxresnet as build_voxresnet
 
 __version__ = "0.1.0"
 _PUBLIC = {
-    "Prediction": "voxres_tf.inference.predict",
+    "Prediction": "voxres_tf.inference.prediction",
     "Predictor": "voxres_tf.inference.predict",
     "build_voxresnet": "voxres_tf.model.voxresnet",
 }

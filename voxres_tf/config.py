@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from voxres_tf.schema import Config as Config
-from voxres_tf.schema import load as load
-from voxres_tf.schema import parse as parse
+from voxres_tf.schema import Config, PositiveRange, parse
 
 MODALITIES = ("t1", "t1-ir", "flair", "t2")
 """The names of modalities everywhere: on the command line, in manifests, in contracts."""
@@ -23,7 +21,6 @@ Positive = Annotated[int, Field(gt=0)]
 Multiple = Annotated[int, Field(gt=0, le=1024, multiple_of=STRIDE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Shape = tuple[Multiple, Multiple, Multiple]
-Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
 class Resolution(Config):
@@ -36,14 +33,12 @@ class Resolution(Config):
             resampled to the nearest of the two.
     """
 
-    in_plane_mm: Range = (0.8, 1.2)
+    in_plane_mm: PositiveRange = (0.8, 1.2)
     in_plane_target_mm: Annotated[float, Field(gt=0)] = 1.0
-    slice_mm: Range = (0.8, 5.5)
+    slice_mm: PositiveRange = (0.8, 5.5)
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if any(low > high for low, high in (self.in_plane_mm, self.slice_mm)):
-            raise ValueError("a range is its lowest value, then its highest")
+    def _target_in_range(self) -> Self:
         low, high = self.in_plane_mm
         if not low <= self.in_plane_target_mm <= high:
             raise ValueError("in_plane_target_mm lies in the range in_plane_mm")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voxres_tf.config import STRIDE, Config, ModelConfig, PreprocessConfig, Shape, parse
+from voxres_tf.config import STRIDE, ModelConfig, PreprocessConfig, Shape
 from voxres_tf.errors import ModelError, VoxResError, message
 from voxres_tf.labels import CLASS_NAMES
+from voxres_tf.schema import Config, parse
 
 FORMAT_VERSION = 1
 CONTRACT_FILE = Path("assets.extra") / "voxres.json"

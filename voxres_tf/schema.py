@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from voxres_tf.errors import ConfigError, message
 
@@ -17,6 +17,19 @@ class Config(BaseModel):
         frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
     )
 
+
+def _ordered(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError("a range is its lowest value, then its highest")
+    return values
+
+
+_Above0 = Annotated[float, Field(gt=0)]
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""(low, high)."""
+
+PositiveRange = Annotated[tuple[_Above0, _Above0], AfterValidator(_ordered)]
+"""(low, high), both above 0."""
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 

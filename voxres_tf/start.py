@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxres_tf.config import (
-    CASCADE_FILE,
-    CONFIG_FILE,
-    ModelConfig,
-    PreprocessConfig,
-    RunConfig,
-    load,
-)
+from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, ModelConfig, PreprocessConfig, RunConfig
 from voxres_tf.contract import read_contract
 from voxres_tf.errors import ConfigError, message
+from voxres_tf.schema import load
 
 ENDS = {"in_channels", "context_channels", "classes"}
 """Fields of a network's shape that belong to the new training: its first and last layers."""

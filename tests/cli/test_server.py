@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
-from tests.inference.loopback import Model, formula_contract, serve_grpc, serve_rest
+from tests.inference.loopback import Model, formula_contract, serve_grpc
+from tests.inference.ways import serve_rest
 
 
 def run(*arguments):

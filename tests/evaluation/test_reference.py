@@ -211,3 +211,10 @@ def test_a_manifest_without_labels(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("subject,t1\nx,p/x.nii")
     with pytest.raises(DataError, match="none for x"):
         find_pairs(tmp_path / "p", tmp_path / "all.csv")
+
+
+def test_a_broken_manifest_in_a_folder_tells_its_fault(tmp_path: Path) -> None:
+    write_volume(tmp_path / "p" / "x.nii", CODES, Grid(CODES.shape, np.eye(4)))
+    (tmp_path / "manifest.csv").write_text("subject,t9,label\nx,p/x.nii,p/x.nii")
+    with pytest.raises(DataError, match=r"manifest\.csv.*t9"):
+        find_pairs(tmp_path / "p", tmp_path)

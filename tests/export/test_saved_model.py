@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.contract import read_contract
 from voxres_tf.errors import ConfigError, ModelError, OutputExistsError
 from voxres_tf.export import saved_model
@@ -20,6 +20,7 @@ from voxres_tf.export.saved_model import VERIFICATION_FILE, export_once, export_
 from voxres_tf.export.stages import Stage, Stages, load_stages
 from voxres_tf.export.verify import largest_difference
 from voxres_tf.model.voxresnet import build_voxresnet
+from voxres_tf.schema import load
 
 
 @pytest.fixture(scope="module")

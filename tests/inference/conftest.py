@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.loopback import formula, formula_contract
+from tests.inference.loopback import Model, formula, formula_contract
+from tests.inference.ways import WAYS
 from voxres_tf.config import Resolution
 from voxres_tf.contract import ANSWER, CONTRACT_FILE
 from voxres_tf.dataset.subject import SubjectFiles
@@ -89,3 +90,29 @@ def write_subject(tmp_path):
         return SubjectFiles(name, images)
 
     return write
+
+
+@pytest.fixture
+def contract(contract_folder):
+    return (contract_folder / CONTRACT_FILE).read_text()
+
+
+@pytest.fixture
+def model(contract):
+    return Model(contract)
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.fixture
+def address(model, way):
+    with WAYS[way](model) as address:
+        yield address
+
+
+@pytest.fixture
+def local(make_predictor):
+    return make_predictor(formula)

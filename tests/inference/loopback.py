@@ -6,14 +6,12 @@ kills itself when it is asked for tiles the DIES_AT-th time; 0 is never.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
@@ -21,12 +19,8 @@ import numpy as np
 
 from voxres_tf.config import RunConfig
 from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES, Contract
-from voxres_tf.inference.server import Server
 from voxres_tf.preprocess.filters import normalise_slices
 from voxres_tf.wire import MODEL_STATES, from_tensor, message_class, to_tensor
-
-HTTP_STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503}
-HTTP_STATUS |= {"RESOURCE_EXHAUSTED": 429, "INTERNAL": 500}
 
 
 def formula(tiles):
@@ -173,67 +167,6 @@ def serve_grpc(model, port=0, credentials=None, longest=-1):
     finally:
         server.stop(None).wait()
         pool.shutdown()
-
-
-@contextmanager
-def serve_rest(model, tls=None):
-    """Yields the address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def answer(self, function):
-            try:
-                status, body = 200, function()
-            except RefusalError as refusal:
-                status, body = HTTP_STATUS[refusal.code], {"error": refusal.text}
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_GET(self):
-            states = model.status  # /v1/models/NAME
-            self.answer(
-                lambda: {
-                    "model_version_status": [
-                        {"version": str(v), "state": s, "status": {"error_code": "OK"}}
-                        for v, s in states(self.path.split("/")[3]).items()
-                    ]
-                }
-            )
-
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            _, _, _, name, _, version = self.path.removesuffix(":predict").split("/")
-            inputs = {k: np.array(v) for k, v in body["inputs"].items()}
-
-            def predict():
-                found = model.predict(name, int(version), body["signature_name"], inputs)
-                (value,) = found.values()
-                return {"outputs": [value] if isinstance(value, str) else value.tolist()}
-
-            self.answer(predict)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def asking(address, **changes):
-    """A `Server` config of little patience."""
-    values = {"model_name": "formula", "timeout_s": 20, "retries": 0, **changes}
-    return Server(address=address, **values)
 
 
 def main(contract, port, dies_at):

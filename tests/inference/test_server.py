@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tests.inference.loopback import asking
+from tests.inference.ways import asking
 from voxres_tf.errors import ConfigError
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.server import Server

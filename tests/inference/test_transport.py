@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 
-from tests.inference.loopback import Model, asking, serve_grpc, serve_rest
+from tests.inference.loopback import Model, serve_grpc
+from tests.inference.ways import asking, serve_rest
 from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.errors import ConfigError, ServerError
 from voxres_tf.inference.remote import RemoteEngine
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Makes (key, certificate) files of an authority that signs itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl to make certificates with")
+@dataclass(frozen=True)
+class Authority:
+    """Files of an authority, and of a server that it vouches for."""
 
-    def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        key, certificate = folder / "key.pem", folder / "certificate.pem"
-        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        command += ["-subj", f"/CN={name}"]
-        command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        command += ["-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(command, check=True, capture_output=True)
-        return key, certificate
-
-    return make
+    certificate: Path
+    server_key: Path
+    server_certificate: Path
 
 
-@pytest.fixture(scope="module")
-def own(certificate):
-    return certificate("own")
+def make_authority(folder):
+    authority = trustme.CA()
+    server = authority.issue_cert("localhost", "127.0.0.1")
+    files = Authority(*(folder / name for name in ("ca.pem", "key.pem", "server.pem")))
+    authority.cert_pem.write_to_path(files.certificate)
+    server.private_key_pem.write_to_path(files.server_key)
+    server.cert_chain_pems[0].write_to_path(files.server_certificate)
+    return files
 
 
 @pytest.fixture(scope="module")
-def other(certificate):
-    return certificate("other")
+def own(tmp_path_factory):
+    return make_authority(tmp_path_factory.mktemp("own"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return make_authority(tmp_path_factory.mktemp("other"))
 
 
 @pytest.fixture(params=["grpc", "rest"])
 def address(request, contract_folder, own):
     model = Model((contract_folder / CONTRACT_FILE).read_text())
-    key, certificate = own
+    key, certificate = own.server_key, own.server_certificate
     if request.param == "grpc":
         pair = (key.read_bytes(), certificate.read_bytes())
         with serve_grpc(model, credentials=grpc.ssl_server_credentials([pair])) as address:
@@ -62,19 +63,19 @@ def address(request, contract_folder, own):
 
 def test_the_authority_that_was_named(address, own):
     place, rest = address
-    assert RemoteEngine(asking(place, rest=rest, tls_ca=own[1])).contract.name == "formula"
+    assert RemoteEngine(asking(place, rest=rest, tls_ca=own.certificate)).contract.name == "formula"
 
 
 def test_another_authority(address, other):
     place, rest = address
     code = "UNAUTHENTICATED" if rest else "UNAVAILABLE"
     with pytest.raises(ServerError, match=rf"{code}.*(CERTIFICATE_VERIFY_FAILED|SSL|certificate)"):
-        RemoteEngine(asking(place, rest=rest, tls_ca=other[1]))
+        RemoteEngine(asking(place, rest=rest, tls_ca=other.certificate))
 
 
 @pytest.mark.parametrize("rest", [False, True])
 def test_a_file_that_holds_no_certificate(own, tmp_path, rest):
     with pytest.raises(ConfigError, match="PEM file of certificates"):
-        RemoteEngine(asking("localhost:1", rest=rest, tls_ca=own[0]))
+        RemoteEngine(asking("localhost:1", rest=rest, tls_ca=own.server_key))
     with pytest.raises(ConfigError, match=r"a PEM file\. Received: No such file"):
         RemoteEngine(asking("localhost:1", rest=rest, tls_ca=tmp_path / "none"))

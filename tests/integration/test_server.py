@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.inference.loopback import Model, asking, serve_grpc, serve_rest
+from tests.inference.loopback import Model, serve_grpc
+from tests.inference.ways import asking, serve_rest
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import Grid, Volume

@@ -11,9 +11,10 @@ import tensorflow as tf
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.contract import read_contract
 from voxres_tf.model.network import build_network
+from voxres_tf.schema import load
 from voxres_tf.volume import Grid, write_volume
 
 SHAPE = (20, 24, 10)

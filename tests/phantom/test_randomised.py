@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxres_tf.config import parse
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import read_subject
 from voxres_tf.errors import ConfigError, OutputExistsError
@@ -19,6 +18,7 @@ from voxres_tf.phantom.randomisation import Artefacts, Contrast, Geometry, Outsi
 from voxres_tf.phantom.randomised import acquire_randomised, draw_contrast, randomised_subject
 from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.phantom.write import write_randomised
+from voxres_tf.schema import parse
 from voxres_tf.volume import Volume
 
 COARSE = Geometry(
@@ -146,7 +146,7 @@ def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> Non
 
 
 def test_ranges_have_an_order() -> None:
-    with pytest.raises(ConfigError, match="low, high"):
+    with pytest.raises(ConfigError, match="lowest value, then its highest"):
         parse(Randomisation, {"artefacts": {"noise": (0.2, 0.1)}}, "ranges.json")
     with pytest.raises(ConfigError, match="at most 1 together"):
         parse(Randomisation, {"outside": {"stripped": 0.7, "partly": 0.7}}, "ranges.json")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.dataset.layouts import find_subjects
+from voxres_tf.schema import load
 from voxres_tf.training import fit
 
 

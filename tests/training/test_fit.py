@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, TrainingError, VoxResError
 from voxres_tf.files import locked, write_json
+from voxres_tf.schema import load
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
 from voxres_tf.training.run import RunFolder, check_resume

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, ModelError, TrainingError
 from voxres_tf.export.stages import load_stages
 from voxres_tf.files import write_json
 from voxres_tf.model.network import build_network
+from voxres_tf.schema import load
 from voxres_tf.start import read_start
 from voxres_tf.training import fit
 from voxres_tf.training.transfer import NEW_CHANNEL, begin_with, kernel_by_channel

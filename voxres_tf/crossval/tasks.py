@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from voxres_tf.crossval.network import Cascade, Network
 from voxres_tf.crossval.plan import Case
@@ -75,7 +76,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class TrainNetwork:
+class TrainNetwork(Task):
     """Train one network, with its subjects' probability maps if it is a second stage."""
 
     network: Network
@@ -110,7 +111,7 @@ class TrainNetwork:
 
 
 @dataclass(frozen=True)
-class MakeMap:
+class MakeMap(Task):
     """A subject's probability map by one network of the first stage."""
 
     network: Network
@@ -142,7 +143,7 @@ class MakeMap:
 
 
 @dataclass(frozen=True)
-class ScoreCase:
+class ScoreCase(Task):
     """Segment a held-out subject and score it by the definitions of MRBrainS."""
 
     case: Case
@@ -160,7 +161,8 @@ class ScoreCase:
         """Whether the scores are there."""
         return store.scores(self.case).is_file()
 
-    def title(self, store: Store) -> str:  # noqa: ARG002
+    @override
+    def title(self, store: Store) -> str:
         """Row and subject."""
         return f"Scoring subject {self.case.subject}, {self.case.row}"
 

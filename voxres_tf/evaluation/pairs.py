@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from voxres_tf.dataset.layouts import find_subjects
+from voxres_tf.dataset.layouts import MANIFEST_NAME, find_subjects
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
@@ -52,7 +52,8 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
             `<subject>.nii[.gz]`.
         ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
             MRBrainS13, MRBrainS18 or IBSR18), a folder above these, one with files
-            `<subject>*.nii[.gz]`, any other layout that training can read, or a manifest.
+            `<subject>*.nii[.gz]`, any other layout that training can read, a manifest, or the
+            folder of one that is called `manifest.csv`.
         coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
             LabelsForTesting.
 
@@ -95,8 +96,9 @@ def _predictions(pred: Path) -> dict[str, Path]:
 
 def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str, ReferenceFiles]:
     _require_there(ref)
-    if ref.suffix.lower() == ".csv":
-        return _told(read_manifest(ref), ref)
+    table = ref if ref.suffix.lower() == ".csv" else ref / MANIFEST_NAME
+    if table.is_file():
+        return _told(read_manifest(table), table)
     if ref.is_file():
         return {_subject(ref): _with_mask(ref)}
     found = _subject_folders(ref, coding) or _loose_files(ref, subjects)

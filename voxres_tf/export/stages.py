@@ -10,11 +10,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, CascadeConfig, RunConfig, load
+from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, CascadeConfig, RunConfig
 from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
 from voxres_tf.export.fuse import fused
 from voxres_tf.model.network import build_network
 from voxres_tf.model.stored import Weights, load_weights, weights_file, weights_hash
+from voxres_tf.schema import load
 
 Answer = Callable[[Any], Any]
 """Channels of tiles, float32 [B, X, Y, Z, C] -> probabilities, float32 [B, X, Y, Z, K]."""

@@ -25,7 +25,7 @@ from voxres_tf.contract import (
 from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
-from voxres_tf.inference.prediction import Prediction as Prediction
+from voxres_tf.inference.prediction import Prediction
 from voxres_tf.inference.server import Server, check_left_alone
 from voxres_tf.inference.tiling import (
     OVERLAP,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.labels import scheme
 from voxres_tf.phantom.contrast import SEQUENCES, acquire, draw_signals
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.field import Floats
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.mni import MniHead
-from voxres_tf.phantom.sampling import SIZES, Size, slices_of
+from voxres_tf.phantom.sampling import SIZES, Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import TRAINING_CODES
 from voxres_tf.volume import Volume
 
@@ -44,7 +42,7 @@ def generate_subject(
     codes = np.empty(spec.shape, np.uint8)
     images = np.empty((len(SEQUENCES), *spec.shape), np.float32)
     for k, mixed in enumerate(slices_of(spec, person)):
-        codes[:, :, k] = _largest(mixed)
+        codes[:, :, k] = largest_share(mixed, TRAINING_CODES)
         images[..., k] = np.tensordot(signals, mixed, axes=1)
     grid = spec.grid()
     found = {
@@ -68,11 +66,3 @@ def _checked(size: str, seed: int, number: int) -> Size:
             message("phantom", "seed and number are 0 or more", f"{seed}, {number}", "change them")
         )
     return SIZES[size]
-
-
-def _largest(mixed: Floats) -> NDArray[np.uint8]:
-    """Code of LabelsForTraining with the largest fraction, [X, Y]."""
-    codes = np.asarray(TRAINING_CODES)
-    shares = [mixed[codes == code].sum(axis=0) for code in range(codes.max() + 1)]
-    largest: NDArray[np.uint8] = np.argmax(shares, axis=0).astype(np.uint8)
-    return largest

@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from voxres_tf.config import Config, Positive, Share
-
-
-def _ordered(values: tuple[float, float]) -> tuple[float, float]:
-    if values[0] > values[1]:
-        raise ValueError("a range is (low, high)")
-    return values
-
-
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-"""(low, high): a value is drawn uniformly between them."""
+from voxres_tf.config import Positive, Share
+from voxres_tf.schema import Config, Range
 
 NotNegative = Annotated[float, Field(ge=0)]
 

@@ -17,7 +17,7 @@ from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.field import Floats, smooth_noise
 from voxres_tf.phantom.heads import Cleared, Head, Person
 from voxres_tf.phantom.randomisation import Artefacts, Contrast, Geometry, Outside, Randomisation
-from voxres_tf.phantom.sampling import Size, slices_of
+from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
@@ -63,7 +63,7 @@ def randomised_subject(
     air = np.empty(size.shape, np.bool_)
     for k, mixed in enumerate(slices_of(size, person)):
         images[..., k] = np.tensordot(signals, mixed, axes=1)
-        classes[:, :, k] = _largest_class(mixed)
+        classes[:, :, k] = largest_share(mixed, CLASSES)
         air[:, :, k] = mixed[Tissue.AIR] > 0.5
     dark = cleared or rng.random() < config.outside.dark_air
     grid = size.grid()
@@ -183,11 +183,3 @@ def _arbitrary(rng: np.random.Generator, least: float) -> NDArray[np.float64]:
         share = rng.uniform(0.0, 0.7)
         signals[tissue] = (1 - share) * signals[_GREY] + share * signals[_WHITE]
     return signals
-
-
-def _largest_class(mixed: Floats) -> NDArray[np.uint8]:
-    """Class with the largest fraction, [X, Y]."""
-    classes = np.asarray(CLASSES)
-    shares = [mixed[classes == c].sum(axis=0) for c in range(classes.max() + 1)]
-    largest: NDArray[np.uint8] = np.argmax(shares, axis=0).astype(np.uint8)
-    return largest

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxres_tf.phantom.field import Floats
 from voxres_tf.phantom.heads import Person
@@ -60,6 +61,22 @@ def slices_of(spec: Size, person: Person) -> Iterator[Floats]:
         fine = person.fractions(points)
         blocks = fine.reshape(-1, spec.shape[0], a, spec.shape[1], b, c)
         yield blocks.mean(axis=(2, 4, 5))
+
+
+def largest_share(mixed: Floats, codes: Sequence[int]) -> NDArray[np.uint8]:
+    """The code that fills the largest part of each voxel.
+
+    Args:
+        mixed: fractions of the tissues, float32 [T, ...].
+        codes: of each tissue, 0 or more; several tissues may share one.
+
+    Returns:
+        uint8 [...].
+    """
+    table = np.asarray(codes)
+    shares = [mixed[table == code].sum(axis=0) for code in range(table.max() + 1)]
+    largest: NDArray[np.uint8] = np.argmax(shares, axis=0).astype(np.uint8)
+    return largest
 
 
 def _sample_mm(count: int, spacing_mm: float, samples: int) -> Floats:

@@ -47,8 +47,8 @@ def write_phantom(
     Args:
         out: folder; created.
         subjects: of the training series.
-        seed: see `generate.generate_subject`.
-        size: as `seed`.
+        seed: 0 or more.
+        size: a name in `sampling.SIZES`.
         test_subjects: of the test series.
         heads: anatomies, which the subjects take in turn, first those to learn from: with one for
             each subject, nobody is in both series.

@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from typing_extensions import override
+
+from voxres_tf.files import atomic_path
 
 
 @contextmanager
@@ -37,6 +41,12 @@ def averaged(model: keras.Model) -> Iterator[None]:
         _assign(model, raw)
 
 
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write `.weights.h5` atomically; the moving average of the weights, if there is one."""
+    with averaged(model), atomic_path(path) as temporary:
+        model.save_weights(temporary)
+
+
 class RawWeights(keras.callbacks.Callback):
     """Keep the raw weights beyond `fit`, which ends by putting the averages in their place.
 
@@ -47,11 +57,13 @@ class RawWeights(keras.callbacks.Callback):
         super().__init__()
         self._raw: list[np.ndarray[Any, Any]] = []
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    @override
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keep them: the last moment at which they are still there."""
         self._raw = _raw_weights(self.model)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    @override
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Put them back."""
         _assign(self.model, self._raw)
 

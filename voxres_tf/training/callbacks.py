@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
+from typing_extensions import override
 
 from voxres_tf.config import TrainingConfig
 from voxres_tf.errors import TrainingError, message
-from voxres_tf.files import atomic_path
-from voxres_tf.training.averages import averaged
+from voxres_tf.training.averages import averaged, save_weights
 from voxres_tf.training.checkpoint import add_metrics, save_state
 from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
 from voxres_tf.training.losses import VoxelCrossEntropy
@@ -42,7 +42,8 @@ class AuxiliaryWeightDecay(keras.callbacks.Callback):
         self._auxiliary = {name: loss for name, loss in losses.items() if name != "main"}
         self._schedule = schedule
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Assign the epoch's weight."""
         for loss in self._auxiliary.values():
             loss.weight.assign(self._schedule(epoch))
@@ -68,7 +69,8 @@ class StepCounter(keras.callbacks.Callback):
         self.step = step
         self._metrics = metrics
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """One more; the first of a resumed epoch gives it its running means back."""
         self.step += 1
         add_metrics(self.model, self._metrics)
@@ -93,7 +95,8 @@ class FiniteGuard(keras.callbacks.Callback):
         super().__init__()
         self._counter, self._config, self._subjects = counter, config, subjects_of_step
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Raise `TrainingError` naming epoch, step and subjects."""
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
@@ -158,7 +161,8 @@ class Recorder(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(run / "tensorboard"))
         self._began = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
         self._began = time.monotonic()
 
@@ -197,14 +201,16 @@ class Checkpoint(keras.callbacks.Callback):
         self._path, self._counter, self._config, self._weights = path, counter, config, weights
         self._saved = time.monotonic()
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Save if it is time, but not after an epoch's last step: its end is part of it."""
         step, config = self._counter.step, self._config
         inside = step % config.steps_per_epoch and step < config.steps
         if inside and time.monotonic() - self._saved >= 60 * config.checkpoint_minutes:
             self._save()
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Save the state at the start of the next epoch, and the weights."""
         save_weights(self.model, self._weights)
         self.model.reset_metrics()
@@ -229,7 +235,8 @@ class Progress(keras.callbacks.Callback):
             total=steps, initial=counter.step, desc="Training", unit="step", disable=None
         )
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    @override
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """One step further."""
         self._bar.update()
         self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.3f}", refresh=False)
@@ -237,9 +244,3 @@ class Progress(keras.callbacks.Callback):
     def close(self) -> None:
         """Leave the bar as it stands."""
         self._bar.close()
-
-
-def save_weights(model: keras.Model, path: Path) -> None:
-    """Write `.weights.h5` atomically; the moving average of the weights, if there is one."""
-    with averaged(model), atomic_path(path) as temporary:
-        model.save_weights(temporary)

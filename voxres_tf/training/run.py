@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxres_tf import __version__
-from voxres_tf.config import RunConfig, load
+from voxres_tf.config import RunConfig
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.preprocess.cache import CachedSubject
+from voxres_tf.schema import load
 from voxres_tf.training.checkpoint import saved_step
 
 Resume = Literal["auto", "never", "must"]
