@@ -10,6 +10,7 @@ import tensorflow as tf
 from voxres_tf.contract import Contract, nifti_input
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
+from voxres_tf.export.graph.geometry import working_grid
 from voxres_tf.export.graph.nifti_affine import distance_mm
 from voxres_tf.export.graph.nifti_header import HEADER_BYTES, Header, label_header, read_header
 from voxres_tf.export.graph.nifti_volume import Planes, encoded, filled, unpacked
@@ -20,7 +21,8 @@ def nifti_function(probabilities: Callable[[Tensor], Tensor], contract: Contract
     """The traced function of the signature.
 
     It does what `voxres predict` does with files: axes are brought to right-anterior-superior
-    order and back, and labels lie on the grid of the first scan.
+    order and back, spacings that the model does not take are resampled and the probabilities
+    resampled back, and labels lie on the grid of the first scan.
 
     Args:
         probabilities: images, float32 [X, Y, Z, M] -> float32 [X, Y, Z, K].
@@ -32,11 +34,19 @@ def nifti_function(probabilities: Callable[[Tensor], Tensor], contract: Contract
         `labels_nifti_bytes`, the uncompressed file of labels, of the same shape.
     """
     names = [nifti_input(modality) for modality in contract.preprocess.modalities]
+    resolution = contract.preprocess.resolution
+
+    def on_own_grid(images: Tensor, header: Header, planes: Planes) -> Tensor:
+        if resolution is None:
+            return probabilities(images)
+        shape, spacing = planes.canonical(header.shape), planes.canonical(header.spacing_mm)
+        working = working_grid(shape, spacing, resolution)
+        return working.resample_back(probabilities(working.resample_image(images)))
 
     def segment(*given: Tensor) -> dict[str, Tensor]:
         files = [_single(file, name) for file, name in zip(given, names, strict=True)]
         images, header, planes = _read(files, names, contract)
-        classes = tf.argmax(probabilities(images), axis=-1, output_type=tf.int32)
+        classes = tf.argmax(on_own_grid(images, header, planes), axis=-1, output_type=tf.int32)
         labels = encoded(tf.cast(classes, tf.uint8), planes)
         answer = tf.strings.join([label_header(header), labels])
         # TF Serving sends base64 by HTTP if a name ends in this way, and else bytes as they are.

@@ -78,8 +78,9 @@ def distance_mm(affine: Tensor, other: Tensor, shape: Tensor) -> Tensor:
     """`Grid.distance_mm`: the largest distance between the corners of two grids of one shape.
 
     Args:
-        affine, other: float64 [4, 4].
-        shape: int32 [3].
+        affine: of one, float64 [4, 4].
+        other: of the other.
+        shape: of both, int32 [3].
     """
     ends = tf.constant([[*corner, 1] for corner in product((0, 1), repeat=3)], tf.float64)
     corners = ends * tf.concat([tf.cast(shape - 1, tf.float64), [1]], axis=0)

@@ -143,6 +143,7 @@ def _decoded(stored: Tensor, header: Header) -> Tensor:
         return tf.cast(tf.bitcast(numbers, dtype), tf.float64)
 
     ways: list[Callable[[], Tensor]] = [
-        partial(decode, dtype, little) for dtype, little in product(DATATYPES.values(), (True, False))
+        partial(decode, dtype, little)
+        for dtype, little in product(DATATYPES.values(), (True, False))
     ]
     return tf.switch_case(2 * header.datatype + tf.where(header.little, 0, 1), ways)

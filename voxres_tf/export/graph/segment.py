@@ -19,18 +19,18 @@ from voxres_tf.export.stages import Stages
 def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     """The traced functions of the three signatures.
 
-    The two that take arrays do what `voxres predict` does with its default options, on the grid that they are given:
-    channels, tiles of the contract's patch, both stages of auto-context. Nothing is resampled,
-    turned or mirrored. The one that takes files is `nifti.nifti_function`'s.
+    They do what `voxres predict` does with its default options: channels, tiles of the contract's
+    patch, both stages of auto-context. The two that take arrays do so on the grid that they are
+    given: nothing is resampled, turned or mirrored. `nifti.nifti_function` makes the third.
 
     Args:
         stages: the networks.
         contract: how channels are made and how large a tile is.
 
     Returns:
-        name -> `tf.function`; of arrays, of `images`, float32 [X, Y, Z, M], finite, axes in
-        right-anterior-superior order, modalities in the contract's; it answers `labels`, uint8
-        [X, Y, Z], or `probabilities`, float32 [X, Y, Z, K].
+        name -> `tf.function`. Those of `images`, float32 [X, Y, Z, M], finite, axes in
+        right-anterior-superior order, modalities in the contract's, answer `labels`, uint8
+        [X, Y, Z], and `probabilities`, float32 [X, Y, Z, K].
     """
     config = contract.preprocess
     spec = [tf.TensorSpec([None, None, None, len(config.modalities)], tf.float32, "images")]
