@@ -121,7 +121,7 @@ def warmup_requests(contract: Contract) -> Iterator[Any]:
     scan = string_tensor(_empty_scan())
     inputs = {
         **{name: {"image": zeros_tensor((1, *contract.patch, c))} for name, c in tiles.items()},
-        **dict.fromkeys((SEGMENT, SEGMENT_PROBABILITIES), {"images": volume}),
+        **{name: {"images": volume} for name in (SEGMENT, SEGMENT_PROBABILITIES)},
         SEGMENT_NIFTI: {nifti_input(m): scan for m in contract.preprocess.modalities},
         CONTRACT: {"format_version": asked},
     }

@@ -86,7 +86,7 @@ def _read(
     images = tf.zeros(tf.concat([planes.canonical(first.shape), [len(files)]], axis=0))
     for number, (name, content, header) in enumerate(zip(names, contents, headers, strict=True)):
         rules = [*_on_one_grid(header, first, name), _complete(content, header, name)]
-        images = filled(images, number, held(content, rules), header, planes)
+        images = filled(images, number, name, held(content, rules), header, planes)
     return images, first, planes
 
 

@@ -84,15 +84,21 @@ class Planes:
         return tf.boolean_mask([2, 1, 0], self.flipped)
 
 
-def filled(images: Tensor, number: int, content: Tensor, header: Header, planes: Planes) -> Tensor:
+def filled(
+    images: Tensor, number: int, name: str, content: Tensor, header: Header, planes: Planes
+) -> Tensor:
     """Images with the voxels of one file in them, scaled as its header says.
 
     Args:
         images: float32 [X, Y, Z, M] on the canonical axes.
         number: of the modality.
+        name: of the input, for the error.
         content: of the unpacked file, string scalar; if it is empty nothing is done.
         header: of the file.
         planes: of the file.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run, if a value is not finite.
     """
     stored = tf.cast(header.shape[0] * header.shape[1], tf.int64) * header.voxel_bytes
     count = tf.where(tf.strings.length(content) > 0, header.shape[2], 0)
@@ -101,6 +107,7 @@ def filled(images: Tensor, number: int, content: Tensor, header: Header, planes:
         start = header.offset + tf.cast(plane, tf.int64) * stored
         values = _decoded(tf.strings.substr(content, start, stored), header)
         values = tf.cast(values * header.slope + header.inter, tf.float32)
+        values = tf.debugging.check_numerics(values, f"voxres: {name}: voxels must be finite")
         part = planes.to_canonical(tf.reshape(values, [1, header.shape[1], header.shape[0]]))
         begin = tf.concat([planes.place(plane)[0], [number]], axis=0)
         return plane + 1, written(images, begin, part[..., None])
