@@ -87,6 +87,13 @@ def test_zeros_of_any_shape_are_small():
     np.testing.assert_array_equal(wire.from_tensor(small), tf.make_ndarray(real))
 
 
+def test_a_string_is_a_scalar():
+    real = tf.make_tensor_proto(0)
+    real.ParseFromString(wire.string_tensor(b"\x1f\x00").SerializeToString())
+    assert tf.make_ndarray(real).tolist() == b"\x1f\x00"
+    assert not real.tensor_shape.dim
+
+
 def test_a_request_is_the_servers_request():
     array = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
     request = wire.predict_request("brain", "serving_default", {"image": array}, version=7)
