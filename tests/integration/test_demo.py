@@ -24,9 +24,10 @@ def test_two_heads_by_a_model_of_any_modalities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coarse_model: Path
 ) -> None:
     monkeypatch.setattr(demo, "SIZE", "small")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(demo, "_segment", interrupt)
-        demo.run_demo(tmp_path, print, model=coarse_model)
+        with pytest.raises(KeyboardInterrupt):
+            demo.run_demo(tmp_path, print, model=coarse_model)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nii.gz")}
     assert len(made) == 7
     said: list[str] = []

@@ -102,7 +102,7 @@ def test_voxels_keep_their_proportions(tmp_path, head):
 
 
 def test_two_cases_share_the_columns_at_one_scale(tmp_path, head):
-    image, labels = head
+    _, labels = head
     # Boxes of 40 x 48 voxels, the whole of either scan, hold white 32 voxels wide.
     white = (labels > 0).astype(np.float32)
     one, half = (Case(white, labels, labels, (mm, mm, 3.0), "A title") for mm in (1.0, 0.5))
