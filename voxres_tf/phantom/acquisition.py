@@ -57,8 +57,9 @@ def acquire(
 def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int16]:
     """A scan in whole numbers, `scale` times what was measured, plus `offset`."""
     limits = np.iinfo(np.int16)
-    stored = np.rint(measured * np.float32(scale) + np.float32(offset))
-    return np.clip(stored, limits.min, limits.max).astype(np.int16)
+    values = np.rint(measured * np.float32(scale) + np.float32(offset))
+    stored: NDArray[np.int16] = np.clip(values, limits.min, limits.max).astype(np.int16)
+    return stored
 
 
 def _broad_field(
