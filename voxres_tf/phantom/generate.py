@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from voxres_tf.errors import ConfigError, message
@@ -13,6 +15,9 @@ from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.sampling import SIZES, Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import TRAINING_CODES
 from voxres_tf.volume import Volume
+
+STEMS = MappingProxyType({"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"})
+"""Modality -> the scan that shows it, in MRBrainS13's spelling."""
 
 
 def generate_subject(
@@ -36,7 +41,23 @@ def generate_subject(
         DataError: if the anatomy cannot be read.
     """
     spec = _checked(size, seed, number)
-    rng = np.random.default_rng([seed, number, int(test)])
+    return scan(np.random.default_rng([seed, number, int(test)]), spec, head)
+
+
+def scan(rng: np.random.Generator, spec: Size, head: Head | None = None) -> dict[str, Volume]:
+    """Draw a person and scan it on any grid.
+
+    Args:
+        rng: where the randomness comes from.
+        spec: the grid.
+        head: the anatomy; the packaged one by default.
+
+    Returns:
+        As `generate_subject`.
+
+    Raises:
+        DataError: if the anatomy cannot be read.
+    """
     person = (head or MniHead()).person(rng, spec.half_mm, Pose())
     signals = draw_signals(rng)
     codes = np.empty(spec.shape, np.uint8)
