@@ -55,7 +55,8 @@ def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
 
 def _tiles(image: Floats, answers: Sequence[Floats], stages: Stages) -> dict[str, NDArray[Any]]:
     """A tile of each of `TILES` for every signature of tiles, and what the live networks answer."""
-    names, cases = [], {}
+    names: list[str] = []
+    cases: dict[str, NDArray[Any]] = {}
     for name, channels in stages.channels().items():
         seen = np.concatenate([image, *answers], axis=-1)[..., :channels]
         answer = _in_numpy(stages.answer(name, fuse=False))

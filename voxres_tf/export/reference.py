@@ -41,7 +41,8 @@ def reference_scan(contract: Contract) -> Subject:
     usual = Size((x, y, z), _SPACING_MM, (1, 1, 1))
     taken_mm = working_grid(usual.grid(), contract.preprocess.resolution).spacing_mm
     scans = scan(np.random.default_rng(SEED), Size((x, y, z), taken_mm, (1, 1, 1)))
-    images = {m: scans[STEMS.get(m, STEMS["flair"])] for m in contract.preprocess.modalities}
+    modalities: tuple[str, ...] = contract.preprocess.modalities
+    images = {m: scans[STEMS.get(m, STEMS["flair"])] for m in modalities}
     return Subject("reference", images, scans["T1"].grid)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,7 @@ from voxres_tf.export.capi import CApiSession
 from voxres_tf.export.reference import CASES_FILE, alone, scan_file
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import stack_modalities
+from voxres_tf.volume import Volume
 
 Run = Callable[..., Mapping[str, NDArray[Any]]]
 """(signature, its inputs by name) -> its outputs by name."""
@@ -41,7 +42,8 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
     contract = read_contract(model)
     with np.load(work / CASES_FILE, allow_pickle=False) as stored:
         cases = dict(stored)
-    files = {name: scan_file(work, name) for name in contract.preprocess.modalities}
+    every: tuple[str, ...] = contract.preprocess.modalities
+    files = {name: scan_file(work, name) for name in every}
     predict = Predictor(model, device="cpu")
 
     def segmented(road: str, run: Run, modalities: tuple[str, ...], expected: str) -> Agreement:
@@ -53,13 +55,12 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
 
     def predicted(road: str, modalities: tuple[str, ...], expected: str) -> Agreement:
         found = predict(_subject(files, modalities))
-        probabilities = found.probabilities.data
-        return agreement(road, [probabilities], [found.labels.data], [cases[expected]])
+        probabilities = cast(Volume, found.probabilities)  # kept by default
+        return agreement(road, [probabilities.data], [found.labels.data], [cases[expected]])
 
-    every = tuple(files)
     with CApiSession(model) as session:
         for way, run in (("SavedModel", in_python(model)), ("C API", session.run)):
-            yield tiles(f"{way}, tiles", run, cases)
+            yield from tiles(way, run, cases)
             yield segmented(f"{way}, {SEGMENT}", run, every, "volume")
         yield predicted("voxres predict", every, "volume")
         if first := alone(contract):
@@ -67,18 +68,21 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
             yield predicted(f"voxres predict, {first} alone", (first,), "alone")
 
 
-def tiles(road: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Agreement:
-    """Hold all signatures of tiles against the live networks.
+def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agreement]:
+    """Hold each signature of tiles against the live networks.
 
     Args:
-        road: by which `run` answers.
+        way: what `run` is called.
         run: asks a signature.
         cases: see `live.write_cases`.
     """
-    numbered = list(enumerate(cases["signatures"].tolist()))
-    found = [run(name, image=cases[f"tile{n}"])["probabilities"] for n, name in numbered]
-    labels = [probabilities.argmax(axis=-1) for probabilities in found]
-    return agreement(road, found, labels, [cases[f"expected{n}"] for n, _ in numbered])
+    asked = cases["signatures"].tolist()
+    for signature in dict.fromkeys(asked):
+        numbers = [n for n, name in enumerate(asked) if name == signature]
+        found = [run(signature, image=cases[f"tile{n}"])["probabilities"] for n in numbers]
+        labels = [probabilities.argmax(axis=-1) for probabilities in found]
+        expected = [cases[f"expected{n}"] for n in numbers]
+        yield agreement(f"{way}, {signature}", found, labels, expected)
 
 
 def in_python(model: Path) -> Run:
