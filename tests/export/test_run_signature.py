@@ -51,7 +51,7 @@ def ask(program, tmp_path):
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(done.stderr.strip().splitlines()[-1])
+            raise RuntimeError(done.stderr)
         outputs = {}
         for line in done.stdout.splitlines():
             name, kind, shape = line.split()
