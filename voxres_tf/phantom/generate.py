@@ -38,6 +38,9 @@ SCALES = MappingProxyType({"T1": 800.0, "T1_IR": 550.0, "T2_FLAIR": 600.0})
 OFFSETS = MappingProxyType({"T1": 0.0, "T1_IR": 1000.0, "T2_FLAIR": 0.0})
 """Stored value of no signal."""
 
+STEMS = MappingProxyType({"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"})
+"""Modality -> the scan that shows it, in MRBrainS13's spelling."""
+
 
 def generate_subject(
     size: str, seed: int, number: int, *, test: bool = False, head: Head | None = None
@@ -60,7 +63,23 @@ def generate_subject(
         DataError: if the anatomy cannot be read.
     """
     spec = _checked(size, seed, number)
-    rng = np.random.default_rng([seed, number, int(test)])
+    return scan(np.random.default_rng([seed, number, int(test)]), spec, head)
+
+
+def scan(rng: np.random.Generator, spec: Size, head: Head | None = None) -> dict[str, Volume]:
+    """Draw a person and scan it on any grid.
+
+    Args:
+        rng: where the randomness comes from.
+        spec: the grid.
+        head: the anatomy; the packaged one by default.
+
+    Returns:
+        As `generate_subject`.
+
+    Raises:
+        DataError: if the anatomy cannot be read.
+    """
     person = (head or MniHead()).person(rng, spec.half_mm, Pose())
     signals = np.stack([draw_contrast(rng, name, CONTRAST) for name in SEQUENCES])
     codes = np.empty(spec.shape, np.uint8)
