@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,8 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-REPOSITORY = "github.com/voxres/voxres-tf"
-BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/{}/blob/main/notebooks/{})"
-)
+COLAB = "https://colab.research.google.com"
+LINK = re.compile(rf"{COLAB}/github/([\w.-]+/[\w.-]+)/blob/main/notebooks/(0\d-[a-z-]+\.ipynb)")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
@@ -111,11 +109,12 @@ def test_it_is_stored_as_it_was_written(path: Path) -> None:
 @every_notebook
 def test_it_opens_in_colab_and_installs_itself_there(path: Path) -> None:
     title, install, *_ = nbformat.read(path, as_version=4).cells
-    assert BADGE.format(REPOSITORY.replace(".com", ""), path.name) in title.source
-    assert install.source.endswith(f"%pip install --quiet git+https://{REPOSITORY}")
-    assert REPOSITORY.replace(".com", "") + f"/blob/main/notebooks/{path.name}" in (
-        FOLDER / "README.md"
-    ).read_text(encoding="utf-8")
+    listed = LINK.findall((FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert [name for _, name in listed] == [path.name for path in NOTEBOOKS]
+    (repository,) = {repository for repository, _ in listed}
+    assert f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({COLAB}/" in title.source
+    assert LINK.findall(title.source) == [(repository, path.name)]
+    assert install.source.endswith(f"%pip install --quiet git+https://github.com/{repository}")
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
