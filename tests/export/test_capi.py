@@ -155,7 +155,7 @@ def test_what_it_does_not_take(session, signature, inputs, reason):
 
 
 def test_types_that_it_cannot_feed(echo):
-    with pytest.raises(ModelError, match=r"takes doubles \(None\). Received: doubles \(float64\)"):
+    with pytest.raises(ModelError, match=r"takes doubles \(other\). Received: doubles \(float64\)"):
         echo.run("doubles", doubles=np.zeros(2))
 
 

@@ -103,8 +103,9 @@ class CApiSession:
             rule = f"a signature among {', '.join(self.signatures)}"
             raise ModelError(message(self._path, rule, signature, "choose one of these"))
         wanted = dict(self._signatures[signature].inputs)
-        takes = {name: DTYPES.get(info.dtype) for name, info in wanted.items()}
-        given = {name: array.dtype for name, array in inputs.items()}
+        # By name, since NumPy takes None for float64 where dtypes are compared.
+        takes = {name: str(DTYPES.get(info.dtype, "other")) for name, info in wanted.items()}
+        given = {name: str(array.dtype) for name, array in inputs.items()}
         if takes != given:
             rule = f"{signature} takes {_listed(takes)}"
             raise ModelError(message(self._path, rule, _listed(given), "feed these"))
@@ -139,6 +140,6 @@ class CApiSession:
             api.TF_DeleteStatus(status)
 
 
-def _listed(dtypes: Mapping[str, Any]) -> str:
+def _listed(dtypes: Mapping[str, str]) -> str:
     named = (f"{name} ({dtype})" for name, dtype in dtypes.items())
     return ", ".join(sorted(named)) or "nothing"
