@@ -52,7 +52,7 @@ def test_the_shipped_model_segments_a_phantom(tmp_path: Path) -> None:
     }"""
     found, notebook = executed("01-segment-a-scan.ipynb", tmp_path, wanted)
     assert min(found["three scans"].values()) > 0.8
-    assert min(found["T1 alone"].values()) > 0.7
+    assert min(found["T1 alone"].values()) > 0.6
     assert found["used"] == [["t1", "t1-ir", "flair"], ["t1"], ["t1"]]
     assert found["own"], "without an upload the phantom's T1 is segmented"
     assert (tmp_path / "runs" / "01" / "mine_dseg.nii.gz").is_file()
