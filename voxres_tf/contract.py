@@ -24,6 +24,9 @@ FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
 """Signatures: raw modalities of a subject -> labels, or probabilities, of the whole volume."""
 
+SEGMENT_NIFTI = "segment_nifti"
+"""Signature: a NIfTI file of each modality -> a NIfTI file of labels."""
+
 CONTRACT = "contract"
 """Signature: the format that a client reads -> the contract as JSON, so that a server tells it."""
 
@@ -80,6 +83,15 @@ class Contract(Config):
         if not set(takes) & set(modalities):
             return f"the model takes at least one of {', '.join(takes)}", given
         return None
+
+
+def nifti_input(modality: str) -> str:
+    """The input of `SEGMENT_NIFTI` that takes a modality's file; TensorFlow allows no hyphen.
+
+    >>> nifti_input("t1-ir")
+    't1_ir'
+    """
+    return modality.replace("-", "_")
 
 
 def read_contract(saved_model: Path) -> Contract:

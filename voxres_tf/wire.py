@@ -124,6 +124,13 @@ def zeros_tensor(shape: tuple[int, ...]) -> Any:
     return tensor
 
 
+def string_tensor(value: bytes) -> Any:
+    """A `Tensor` message of one string, as a scalar."""
+    tensor = _empty_tensor(_STRINGS, ())
+    tensor.string_val.append(value)
+    return tensor
+
+
 def _empty_tensor(number: int, shape: tuple[int, ...]) -> Any:
     tensor = message_class("Tensor")(dtype=number)
     for size in shape:

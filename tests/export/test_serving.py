@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +22,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.tiny import agreed
-from voxres_tf.contract import CONTRACT, SEGMENT, parse_contract, read_contract
+from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_NIFTI, parse_contract, read_contract
 from voxres_tf.errors import ConfigError
 from voxres_tf.export import saved_model, serving
 from voxres_tf.export.integrity import check_whole
@@ -144,6 +145,9 @@ def test_a_session_answers_every_warm_up_request(served):
                 assert parse_contract(text, "server") == read_contract(served)
             elif name == SEGMENT:
                 assert answer["labels"].shape == (16, 16, 8)
+            elif name == SEGMENT_NIFTI:
+                labels = nib.Nifti1Image.from_bytes(answer["labels_nifti_bytes"])
+                assert labels.shape == (8, 8, 8)
             else:
                 np.testing.assert_allclose(answer["probabilities"].sum(-1), 1, atol=1e-5)
 
@@ -156,12 +160,12 @@ def test_two_stages_have_a_request_for_each_of_their_signatures(two_stage_model)
     known = signatures(two_stage_model)
     assert requests.keys() == known.keys()
     for name, request in requests.items():
-        (given,) = request.inputs
-        (wanted,) = known[name].inputs.values()
-        assert given.key in known[name].inputs
-        shape = [dim.size for dim in given.value.tensor_shape.dim]
-        assert tf.TensorShape(wanted.tensor_shape).is_compatible_with(shape)
-        assert wanted.dtype == given.value.dtype
+        assert {given.key for given in request.inputs} == known[name].inputs.keys()
+        for given in request.inputs:
+            wanted = known[name].inputs[given.key]
+            shape = [dim.size for dim in given.value.tensor_shape.dim]
+            assert tf.TensorShape(wanted.tensor_shape).is_compatible_with(shape)
+            assert wanted.dtype == given.value.dtype
 
 
 def test_a_contract_of_another_format_is_refused(served):

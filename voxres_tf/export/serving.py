@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import tensorflow as tf
 
+from voxres_tf.config import STRIDE
 from voxres_tf.contract import (
     ANSWER,
     CONTRACT,
@@ -19,12 +22,14 @@ from voxres_tf.contract import (
     FORMAT_VERSION,
     SECOND_STAGE,
     SEGMENT,
+    SEGMENT_NIFTI,
     SEGMENT_PROBABILITIES,
     Contract,
+    nifti_input,
 )
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.files import write_text
-from voxres_tf.wire import message_class, predict_request, to_tensor, zeros_tensor
+from voxres_tf.wire import message_class, predict_request, string_tensor, to_tensor, zeros_tensor
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 """In a version: TFRecords of `PredictionLog`, which a server answers before it takes others."""
@@ -103,7 +108,8 @@ def check_name(model: Path) -> None:
 def warmup_requests(contract: Contract) -> Iterator[Any]:
     """A `PredictionLog` for each signature of a model, of zeros: they take as long as a brain.
 
-    Tiles are of the contract's patch, and so is the volume, which is one tile then.
+    Tiles are of the contract's patch, and so is the volume, which is one tile then. The files of
+    scans are smaller than a tile, which takes as long.
     """
     context = len(contract.classes)
     channels = len(contract.channels)
@@ -112,15 +118,23 @@ def warmup_requests(contract: Contract) -> Iterator[Any]:
         tiles |= {FIRST_STAGE: channels, SECOND_STAGE: channels + context}
     volume = zeros_tensor((*contract.patch, len(contract.preprocess.modalities)))
     asked = to_tensor(np.array([FORMAT_VERSION], np.int32))
+    scan = string_tensor(_empty_scan())
     inputs = {
-        **{name: ("image", zeros_tensor((1, *contract.patch, c))) for name, c in tiles.items()},
-        **dict.fromkeys((SEGMENT, SEGMENT_PROBABILITIES), ("images", volume)),
-        CONTRACT: ("format_version", asked),
+        **{name: {"image": zeros_tensor((1, *contract.patch, c))} for name, c in tiles.items()},
+        **{name: {"images": volume} for name in (SEGMENT, SEGMENT_PROBABILITIES)},
+        SEGMENT_NIFTI: {nifti_input(m): scan for m in contract.preprocess.modalities},
+        CONTRACT: {"format_version": asked},
     }
-    for signature, (name, tensor) in inputs.items():
+    for signature, tensors in inputs.items():
         log = message_class("PredictionLog")()
-        log.predict_log.request.CopyFrom(predict_request(contract.name, signature, {name: tensor}))
+        log.predict_log.request.CopyFrom(predict_request(contract.name, signature, tensors))
         yield log
+
+
+def _empty_scan() -> bytes:
+    zeros = np.zeros((STRIDE,) * 3, np.uint8)
+    content: bytes = nib.Nifti1Image(zeros, np.eye(4)).to_bytes()
+    return gzip.compress(content, mtime=0)
 
 
 def write_warmup(folder: Path, contract: Contract) -> None:

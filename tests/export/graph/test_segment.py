@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES
+from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import Grid, Volume
@@ -82,8 +82,15 @@ def test_nothing_is_compiled_by_xla(two_stage_model):
 
 def test_signatures_are_named_and_open_in_space(tiny_model):
     signatures = tf.saved_model.load(str(tiny_model)).signatures
-    assert set(signatures) == {"serving_default", SEGMENT, SEGMENT_PROBABILITIES, CONTRACT}
+    volumes = {SEGMENT, SEGMENT_PROBABILITIES, SEGMENT_NIFTI}
+    assert set(signatures) == {"serving_default", CONTRACT, *volumes}
     for name, output in ((SEGMENT, "labels"), (SEGMENT_PROBABILITIES, "probabilities")):
         (spec,) = signatures[name].structured_input_signature[1].values()
         assert (spec.name, spec.shape.as_list()) == ("images", [None, None, None, 2])
         assert list(signatures[name].structured_outputs) == [output]
+    files = signatures[SEGMENT_NIFTI].structured_input_signature[1]
+    assert {name: spec.dtype for name, spec in files.items()} == dict.fromkeys(
+        ("t1", "flair"), tf.string
+    )
+    # A name that ends in _bytes is what TF Serving sends as base64.
+    assert list(signatures[SEGMENT_NIFTI].structured_outputs) == ["labels_nifti_bytes"]

@@ -1,4 +1,4 @@
-"""The signatures that take a whole subject: raw modalities in, tissues out."""
+"""The signatures that take a whole subject: raw modalities or their files in, tissues out."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Any
 import tensorflow as tf
 
 from voxres_tf.config import PreprocessConfig
-from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES, Contract
+from voxres_tf.contract import SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES, Contract
 from voxres_tf.export.graph.channels import prepare
 from voxres_tf.export.graph.filters import Tensor
+from voxres_tf.export.graph.nifti import nifti_function
 from voxres_tf.export.graph.tiling import predict_tiled
 from voxres_tf.export.stages import Stages
 
 
 def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
-    """The traced functions of both signatures.
+    """The traced functions of the three signatures.
 
-    They do what `voxres predict` does with its default options, on the grid that they are given:
-    channels, tiles of the contract's patch, both stages of auto-context. Nothing is resampled,
-    turned or mirrored.
+    They do what `voxres predict` does with its default options: channels, tiles of the contract's
+    patch, both stages of auto-context. The two that take arrays do so on the grid that they are
+    given: nothing is resampled, turned or mirrored. `nifti.nifti_function` makes the third.
 
     Args:
         stages: the networks.
         contract: how channels are made and how large a tile is.
 
     Returns:
-        name -> `tf.function` of `images`, float32 [X, Y, Z, M], finite, axes in
-        right-anterior-superior order, modalities in the contract's; one answers `labels`, uint8
-        [X, Y, Z], the other `probabilities`, float32 [X, Y, Z, K].
+        name -> `tf.function`. Those of `images`, float32 [X, Y, Z, M], finite, axes in
+        right-anterior-superior order, modalities in the contract's, answer `labels`, uint8
+        [X, Y, Z], and `probabilities`, float32 [X, Y, Z, K].
     """
     config = contract.preprocess
     spec = [tf.TensorSpec([None, None, None, len(config.modalities)], tf.float32, "images")]
@@ -37,7 +38,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     def traced(function: Callable[[Tensor], Any]) -> Any:
         return tf.function(function, input_signature=spec, autograph=False)
 
-    # One function that both signatures call, so that its graph is stored once.
+    # One function that all signatures call, so that its graph is stored once.
     probabilities = traced(
         lambda images: _probabilities(_guarded(images, config), stages, contract)
     )
@@ -49,7 +50,11 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     def shares(images: Tensor) -> dict[str, Tensor]:
         return {"probabilities": tf.identity(probabilities(images))}
 
-    return {SEGMENT: traced(labels), SEGMENT_PROBABILITIES: traced(shares)}
+    return {
+        SEGMENT: traced(labels),
+        SEGMENT_PROBABILITIES: traced(shares),
+        SEGMENT_NIFTI: nifti_function(probabilities, contract),
+    }
 
 
 def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor:
