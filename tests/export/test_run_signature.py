@@ -7,11 +7,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES, read_contract
+from voxres_tf.contract import (
+    CONTRACT,
+    SEGMENT,
+    SEGMENT_NIFTI,
+    SEGMENT_PROBABILITIES,
+    nifti_input,
+    read_contract,
+)
 from voxres_tf.export.capi import CApiSession
 from voxres_tf.export.clibrary import DTYPES
 from voxres_tf.export.verify import in_python
@@ -41,7 +49,7 @@ def ask(program, tmp_path):
         words = []
         for name, array in inputs.items():
             file = tmp_path / f"{name}.raw"
-            file.write_bytes(array.tobytes())
+            file.write_bytes(array.item() if array.dtype.kind == "O" else array.tobytes())
             words += [name, "x".join(map(str, array.shape)), file]
         done = subprocess.run(
             [program, model, signature, tmp_path, *words],
@@ -73,6 +81,12 @@ def inputs_of(contract):
     if contract.first_stage:
         tiles |= {"first_stage": channels, "second_stage": channels + classes}
     images = random.gamma(2, 100, (20, 18, 5, 2)).astype(np.float32)
+    files = {
+        nifti_input(modality): nib.Nifti1Image(
+            images[..., number], np.diag([1, 1, 3, 1])
+        ).to_bytes()
+        for number, modality in enumerate(contract.preprocess.modalities)
+    }
     return {
         **{
             name: {"image": random.standard_normal((2, 16, 8, 8, count), np.float32)}
@@ -80,6 +94,7 @@ def inputs_of(contract):
         },
         SEGMENT: {"images": images},
         SEGMENT_PROBABILITIES: {"images": images},
+        SEGMENT_NIFTI: {name: np.array([file], object) for name, file in files.items()},
         CONTRACT: {"format_version": np.array([1], np.int32)},
     }
 

@@ -39,10 +39,10 @@ def export_run(
     model of two stages has `first_stage` and `second_stage` besides, which `voxres predict` asks
     one after the other, so that the second sees maps of the whole volume. `segment_volume` and
     `segment_volume_probabilities` take a whole subject (see `graph.segment`), `segment_nifti` its
-    files (see `graph.nifti`). All of them run fused networks (see `fuse`). `contract` takes `format_version`, int32 [B], and gives `contract`, the
-    JSON of the contract, string [B], so that a client needs nothing but the server. The folder
-    appears only after a fresh process has loaded it and every road to its answers has agreed with
-    the live networks (see `compare`).
+    files (see `graph.nifti`). All of them run fused networks (see `fuse`). `contract` takes
+    `format_version`, int32 [B], and gives `contract`, the JSON of the contract, string [B], so that
+    a client needs nothing but the server. The folder appears only after a fresh process has loaded
+    it and every road to its answers has agreed with the live networks (see `compare`).
 
     Args:
         run: folder of a training, or of an auto-context training.

@@ -7,6 +7,7 @@ choice or breaks a rule, what it means is what nibabel makes of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import tensorflow as tf
@@ -97,14 +98,14 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     behind = (offset >= FIRST_VOXEL) & (offset < _FARTHEST_VOXEL)
     sound = tf.reduce_all(tf.math.is_finite(affine))
     sound &= tf.abs(tf.linalg.det(tf.where(sound, affine, tf.zeros_like(affine)))) >= 1e-9
-    rules = [
+    rules: list[tuple[Tensor, str, tuple[Any, ...], str]] = [
         (three_axes, "a volume has three axes", ("dim {}", dim), "extract one volume of it"),
         (tf.reduce_any(code == codes), f"datatype {known}", ("{}", code), "convert it to float32"),
         (behind, f"vox_offset of at least {FIRST_VOXEL}", ("{}", offset), "mend the header"),
         (~scaled | tf.math.is_finite(inter), "a finite scl_inter", ("{}", inter), "set it to 0"),
         (sound, "an affine that can be inverted", ("{}", affine), "mend the header"),
     ]
-    shape = held(shape, [require(ok, name, *rule) for ok, *rule in rules])
+    shape = held(shape, [require(ok, name, text, got, then) for ok, text, got, then in rules])
     return Header(
         raw,
         little,
