@@ -105,7 +105,7 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
         (~scaled | tf.math.is_finite(inter), "a finite scl_inter", ("{}", inter), "set it to 0"),
         (sound, "an affine that can be inverted", ("{}", affine), "mend the header"),
     ]
-    shape = held(shape, [require(ok, name, text, got, then) for ok, text, got, then in rules])
+    shape = held(shape, [require(ok, name, rule, got, then) for ok, rule, got, then in rules])
     return Header(
         raw,
         little,
