@@ -34,18 +34,16 @@ import click
 def command(run: Path, output: Path, **options: Any) -> None:
     """Turn a finished training into a SavedModel.
 
-    RUN is the folder that `voxres train` wrote. The model is reloaded in a fresh process and
-    compared with the live network before it appears under its name.
+    RUN is the folder that `voxres train` wrote. Before the model appears under its name, a fresh
+    process asks it in every way that it can be asked, and the answers are held against those of the
+    trained network.
     """
-    import json
-
-    from voxres_tf.export.saved_model import VERIFICATION_FILE, export_run
+    from voxres_tf.export.agreement import read_certificate
+    from voxres_tf.export.saved_model import export_run
 
     folder = export_run(run, output, **options)
-    report = json.loads((folder / VERIFICATION_FILE).read_text(encoding="utf-8"))
-    click.echo(
-        f"{folder}: reloaded and compared, largest difference {report['max_abs_difference']:.1e}"
-    )
+    lines = "\n".join(read_certificate(folder).lines())
+    click.echo(f"{folder}: {lines}")
     if options["serving"]:
         from voxres_tf.export.serving import docker_line
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "auto-context": "Train both stages of the paper, ready to predict as one model.",
     "check": "Report everything that is wrong with a data set.",
     "cross-validate": "Train and score every fold, for one row or the paper's five.",
-    "demo": "Show the whole tool at work on a brain that ships with it.",
+    "demo": "Show it at work: segment, score and draw two heads that ship with it.",
     "evaluate": "Score segmentations: Dice, HD95 and AVD per tissue.",
     "export": "Turn a finished training into a SavedModel.",
     "models": "List, describe and verify the models that ship.",

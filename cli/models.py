@@ -43,7 +43,10 @@ def info(model: str, as_json: bool) -> None:
 @click.argument("model", required=False)
 @click.pass_context
 def verify(ctx: click.Context, /, model: str | None) -> None:
-    """Check every file of MODEL and the hash of its weights; of all shipped models by default."""
+    """Check every file of MODEL and the hash of its weights; of all shipped models by default.
+
+    And say how its answers compared with the trained network's when it was exported.
+    """
     from voxres_tf.errors import ModelError
     from voxres_tf.inference.models import resolve_model, shipped_models
 
@@ -51,12 +54,15 @@ def verify(ctx: click.Context, /, model: str | None) -> None:
     if not folders:
         click.echo("No models ship with this installation.")
         return
+    from voxres_tf.export.agreement import read_certificate
     from voxres_tf.export.integrity import check_whole
 
     failed = False
     for folder in folders:
         try:
-            click.echo(f"{folder}: whole, {check_whole(folder)} files and the weights")
+            files, certificate = check_whole(folder), read_certificate(folder)
+            click.echo(f"{folder}: whole, {files} files and the weights; when exported, compared")
+            click.echo("\n".join(certificate.lines()))
         except ModelError as error:
             click.echo(f"voxres: {error}", err=True)
             failed = True

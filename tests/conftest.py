@@ -25,15 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def write_run(folder: Path, *, modalities: tuple[str, ...] = ("t1", "flair")) -> Path:
+TINY = RunConfig().updated(
+    preprocess={"modalities": ("t1", "flair"), "filtered": False},
+    model={"width": 2},
+    training={"crop": (16, 16, 8), "precision": "mixed_bfloat16"},
+)
+
+
+def write_run(folder: Path, config: RunConfig = TINY) -> Path:
     """A run folder as training leaves it, of a network of random weights."""
     from voxres_tf.model.voxresnet import build_voxresnet
 
-    config = RunConfig().updated(
-        preprocess={"modalities": modalities, "filtered": False},
-        model={"width": 2},
-        training={"crop": (16, 16, 8), "precision": "mixed_bfloat16"},
-    )
     folder.mkdir(parents=True)
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_json(folder / "summary.json", {"subjects": ["a", "b"], "steps": 7})
@@ -53,3 +55,17 @@ def tiny_model(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from voxres_tf.export.saved_model import export_run
 
     return export_run(tiny_run, tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def coarse_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`<name>/<version>/` of a model of any modalities that looks at voxels of 4 mm."""
+    from voxres_tf.export.saved_model import export_run
+
+    voxels = {"in_plane_mm": (4, 4), "in_plane_target_mm": 4, "slice_mm": (4, 6)}
+    config = TINY.updated(
+        preprocess={"modalities": ("t1", "t1-ir", "flair"), "resolution": voxels},
+        training={"crop": (32, 32, 16), "modality_dropout": 0.5},
+    )
+    run = write_run(tmp_path_factory.mktemp("runs") / "coarse", config)
+    return export_run(run, tmp_path_factory.mktemp("models") / "coarse")

@@ -35,8 +35,9 @@ MAY_IMPORT = {
     "model": set(),
     # Validation segments whole volumes as users will, and scores them.
     "training": {"dataset", "preprocess", "model", "inference.tiling", "evaluation.metrics"},
-    # The exported graph prepares and tiles as prediction does.
-    "export": {"model", "preprocess", "inference.tiling"},
+    # The exported graph prepares and tiles as prediction does; it is tried on a phantom, by
+    # prediction among others.
+    "export": {"dataset", "model", "phantom", "preprocess", "inference"},
     "inference": {"dataset", "preprocess"},
     # References may lie in any layout that training reads.
     "evaluation": {"dataset"},

@@ -1,30 +1,39 @@
-"""The whole tool at work on a brain that ships with it, from phantom to picture."""
+"""The tool at work on heads that come with it, by the shipped model or by one trained here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from voxres_tf.dataset.layouts import find_subjects
-from voxres_tf.dataset.subject import SubjectFiles, read_subject
+from voxres_tf.dataset.layouts import find_subjects, subject_from_folder
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import ModelError, OutputExistsError, message
 from voxres_tf.evaluation.evaluate import Evaluation, evaluate
-from voxres_tf.evaluation.scores import Score, write_scores
+from voxres_tf.evaluation.pairs import ReferenceFiles
+from voxres_tf.evaluation.reference import read_reference
+from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.export.saved_model import export_run
-from voxres_tf.files import refuse_existing
+from voxres_tf.inference.models import shipped_models
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.labels import scheme
-from voxres_tf.phantom.write import write_phantom
+from voxres_tf.phantom.write import write_phantom, write_real
 from voxres_tf.presets import PRESETS
+from voxres_tf.report.cases import Case
 from voxres_tf.report.curves import training_curves
 from voxres_tf.report.figure import segmentation_figure
 from voxres_tf.training.fit import train
 from voxres_tf.training.history import read_history
 from voxres_tf.training.run import RunFolder
-from voxres_tf.volume import Volume, to_canonical, write_volume
+from voxres_tf.volume import Volume, read_volume, to_canonical, write_volume
 
+SHIPPED = "brain-tissue"
+SIZE = "full"
 TRAINING_SUBJECTS = 4
 SEED = 1
+SCORES = "scores.csv"
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -32,21 +41,60 @@ class Demo:
     """What a demonstration leaves.
 
     Attributes:
-        segmentation: labels of the subject that was not trained on.
-        scores: CSV of its scores.
-        picture: its slices with outlines, beside the reference.
-        model: the exported SavedModel.
-        evaluation: the scores.
+        segmentations: labels of each subject.
+        evaluations: their scores, each by its protocol.
+        scores: CSV of all of them.
+        picture: slices with outlines, beside those of the references.
+        model: the SavedModel that segmented them.
     """
 
-    segmentation: Path
+    segmentations: tuple[Path, ...]
+    evaluations: tuple[Evaluation, ...]
     scores: Path
     picture: Path
     model: Path
-    evaluation: Evaluation
 
 
-def run_demo(out: Path, say: Callable[[str], None], *, steps: int | None = None) -> Demo:
+@dataclass(frozen=True)
+class Task:
+    """A subject to segment: its scans, the file of its labels, and the protocol that fits these."""
+
+    files: SubjectFiles
+    reference: Path
+    protocol: str
+
+
+def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
+    """Segment, score and draw a phantom from its three scans and the MNI152 average from its T1.
+
+    Args:
+        out: folder for everything; created. Subjects that are there already are kept.
+        say: told what is being done, a line each time.
+        model: folder of an exported model; that of the shipped one by default.
+
+    Raises:
+        OutputExistsError: if `out` holds a finished demonstration.
+        ModelError: if the model is missing or cannot be used.
+        VoxResError: whatever a stage finds wrong.
+    """
+    _refuse_finished(out)
+    say = _numbered(say, 4)
+    predictor = Predictor(model or _shipped(), progress=True)
+    say(f"Making a phantom, and unpacking the MNI152 average: {out}")
+    phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"
+    if not phantom.is_dir():
+        write_phantom(out / "phantom", 1, SEED, SIZE)
+    if not average.is_dir():
+        write_real(out / "real", overwrite=True)
+    simulated = replace(subject_from_folder(phantom), id="phantom")
+    tasks = [
+        Task(simulated, phantom / "LabelsForTraining.nii.gz", "mrbrains13"),
+        Task(subject_from_folder(average), average / "labels.nii.gz", "plain"),
+    ]
+    return _segment(out, predictor, tasks, say)
+
+
+def train_demo(out: Path, say: Say, *, steps: int | None = None) -> Demo:
     """Make phantom subjects, train on some, segment and score another, draw it.
 
     A demonstration that was interrupted goes on: finished subjects are kept, the training resumes.
@@ -60,57 +108,76 @@ def run_demo(out: Path, say: Callable[[str], None], *, steps: int | None = None)
         OutputExistsError: if `out` holds a finished demonstration.
         VoxResError: whatever a stage finds wrong.
     """
-    refuse_existing(out / "scores.csv", overwrite=False)
+    _refuse_finished(out)
+    say = _numbered(say, 5)
     config = PRESETS["tiny"].updated(training={"steps": steps} if steps else {})
     data, run = out / "data", out / "run"
-    say(f"1/5 Making {TRAINING_SUBJECTS} subjects to learn from and 1 to segment: {data}")
-    if not (data / "TestData" / "1").is_dir():
+    say(f"Making {TRAINING_SUBJECTS} subjects to learn from and 1 to segment: {data}")
+    unseen = data / "TestData" / "1"
+    if not unseen.is_dir():
         write_phantom(data, TRAINING_SUBJECTS, SEED, "small", test_subjects=1, overwrite=True)
-    say(f"2/5 Training a small VoxResNet for {config.training.steps} steps: {run}")
+    say(f"Training a small VoxResNet for {config.training.steps} steps: {run}")
     folder = RunFolder(train(find_subjects(data / "TrainingData"), run, config))
     training_curves(folder.curves, read_history(folder.history))
-    say(f"3/5 Exporting it and checking the export in a fresh process: {out / 'model'}")
-    model = export_run(run, out / "model")
-    say(f"4/5 Segmenting the subject that it has not seen: {out}")
-    unseen = find_subjects(data / "TestData")[0]
-    prediction = Predictor(model, progress=True)(unseen)
-    segmentation = out / f"{unseen.id}_dseg.nii.gz"
-    write_volume(segmentation, prediction.labels.data, prediction.labels.grid)
-    say("5/5 Scoring and drawing it")
-    evaluation = evaluate(out, data / "TestData")
-    picture = out / "picture.png"
-    draw(picture, unseen, prediction.labels, evaluation.scores)
-    write_scores(out / "scores.csv", evaluation.scores)
-    return Demo(segmentation, out / "scores.csv", picture, model, evaluation)
+    say(f"Exporting it and checking the export in a fresh process: {out / 'model'}")
+    predictor = Predictor(export_run(run, out / "model"), progress=True)
+    task = Task(subject_from_folder(unseen), unseen / "LabelsForTraining.nii.gz", "mrbrains13")
+    return _segment(out, predictor, [task], say)
 
 
-def draw(
-    picture: Path, files: SubjectFiles, prediction: Volume, scores: Sequence[Score] = ()
-) -> None:
-    """Draw a subject's first modality with the outlines of its tissues, and of its reference.
-
-    Args:
-        picture: PNG file.
-        files: of the subject; without labels there is no reference to draw.
-        prediction: classes 0..3 on the subject's grid.
-        scores: those of this subject go into the title.
-
-    Raises:
-        DataError: if the subject cannot be read.
-    """
-    modality = next(iter(files.images))
-    subject = read_subject(files, (modality,), with_labels=files.labels is not None)
-    reference = scored = None
-    if subject.labels is not None:
-        codes = to_canonical(subject.labels.data, subject.grid)
-        reference, scored = scheme(subject.scheme).merge(codes)
-    segmentation_figure(
-        picture,
-        to_canonical(subject.images[modality].data, subject.grid),
-        to_canonical(prediction.data, subject.grid),
-        reference,
-        subject.grid.canonical_spacing_mm,
-        f"subject {subject.id}",
-        dice={s.class_name: s.dice for s in scores if s.subject == subject.id} or None,
-        scored=scored,
+def _segment(out: Path, predictor: Predictor, tasks: Sequence[Task], say: Say) -> Demo:
+    """Segment every subject, then score and draw all of them; the scores are written last."""
+    segmentations, evaluations, cases = [], [], []
+    for task in tasks:
+        say(f"Segmenting {task.files.id} from {', '.join(task.files.images)}")
+        labels = predictor(task.files).labels
+        path = out / f"{task.files.id}_dseg.nii.gz"
+        write_volume(path, labels.data, labels.grid)
+        evaluation = evaluate(path, task.reference, protocol=task.protocol)
+        segmentations.append(path)
+        evaluations.append(evaluation)
+        cases.append(_case(task, labels, evaluation))
+    say("Drawing")
+    segmentation_figure(out / "picture.png", cases)
+    scores = [score for evaluation in evaluations for score in evaluation.scores]
+    write_scores(out / SCORES, scores)
+    return Demo(
+        tuple(segmentations), tuple(evaluations), out / SCORES, out / "picture.png", predictor.path
     )
+
+
+def _case(task: Task, labels: Volume, evaluation: Evaluation) -> Case:
+    scan = read_volume(next(iter(task.files.images.values())))
+    reference = read_reference(ReferenceFiles(task.reference), task.protocol)
+    parts = (scan.data, labels.data, reference.classes, reference.scored)
+    image, prediction, classes, scored = (to_canonical(part, labels.grid) for part in parts)
+    return Case(
+        image,
+        prediction,
+        classes,
+        labels.grid.canonical_spacing_mm,
+        f"{task.files.id}: {', '.join(task.files.images)}",
+        {score.class_name: score.dice for score in evaluation.scores},
+        scored,
+    )
+
+
+def _shipped() -> Path:
+    found = shipped_models()
+    if SHIPPED not in found:
+        rule = "this model ships with voxres"
+        then = "install voxres again, or train a small model with voxres demo --train"
+        raise ModelError(message(SHIPPED, rule, "an installation without it", then))
+    return found[SHIPPED]
+
+
+def _numbered(say: Say, total: int) -> Say:
+    numbers = count(1)
+    return lambda text: say(f"{next(numbers)}/{total} {text}")
+
+
+def _refuse_finished(out: Path) -> None:
+    if (out / SCORES).exists():
+        rule = "a demonstration replaces nothing"
+        then = "pass another folder with -o"
+        raise OutputExistsError(message(out / SCORES, rule, "a finished one", then))

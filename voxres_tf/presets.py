@@ -32,7 +32,7 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
         ),
         # For `voxres train --init`, where the source gives the shape of the network.
         "finetune": _CPU.updated(training={"learning_rate": 5e-4, "steps": 1000}),
-        # For `voxres demo` and tests: minutes, not hours.
+        # For `voxres demo --train` and tests: minutes, not hours.
         "tiny": _HALF.updated(
             model={"width": 8},
             training={

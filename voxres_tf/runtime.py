@@ -32,10 +32,13 @@ def import_tensorflow() -> Any:
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        return import_module("tensorflow")
+        tensorflow = import_module("tensorflow")
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+    # In a notebook TensorFlow would tell of every model that is written.
+    tensorflow.get_logger().setLevel("WARNING")
+    return tensorflow
 
 
 def import_grpc() -> Any:

@@ -4,8 +4,9 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
+from tests.tiny import agreed
 from voxres_tf.contract import read_contract
-from voxres_tf.export import compare
+from voxres_tf.export import saved_model
 
 
 def run(*arguments):
@@ -13,21 +14,23 @@ def run(*arguments):
 
 
 def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "_run", lambda *_: 2e-7)
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
     output = tmp_path / "models" / "net"
     result = run(tiny_run, "-o", output, "--version", 3, "--weights", "last")
     assert result.exit_code == 0, result.output
-    assert "net/3: reloaded and compared, largest difference 2.0e-07" in result.output
+    first, second = result.output.splitlines()
+    assert "net/3: against the trained network, on a simulated scan of 2 x 2 x 2 vo" in first
+    assert second == "  some road  largest difference 2.0e-07, 100 % of 8 labels equal"
     contract = read_contract(output / "3")
     assert (contract.name, contract.version) == ("net", 3)
 
 
 def test_serving_prints_the_one_line_that_starts_a_server(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "_run", lambda *_: 2e-7)
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
     output = tmp_path / "models" / "net"
     result = run(tiny_run, "-o", output, "--serving")
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[1].startswith("docker run --rm -p 127.0.0.1:8500:8500 ")
+    assert result.output.splitlines()[2].startswith("docker run --rm -p 127.0.0.1:8500:8500 ")
     assert (output / "models.config").is_file()
     assert (output / "1" / "assets.extra" / "tf_serving_warmup_requests").is_file()
 

@@ -47,7 +47,10 @@ def test_verify_by_name_by_path_and_all(shipped: Path) -> None:
     for arguments in ((), ("tiny",), (shipped,), (shipped / "1",)):
         result = run("verify", *arguments)
         assert result.exit_code == 0, result.output
-        assert "tiny/1: whole, " in result.stdout
+        first, *roads = result.stdout.splitlines()
+        assert "tiny/1: whole, " in first
+        assert "voxres predict" in roads[-1]
+        assert "100 % of 12288 labels equal" in roads[-1]
     damaged = shipped / "2"
     shutil.copytree(shipped / "1", damaged)
     (damaged / "saved_model.pb").write_bytes(b"")

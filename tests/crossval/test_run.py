@@ -17,7 +17,7 @@ from voxres_tf.dataset.folds import make_folds
 from voxres_tf.errors import DataError, VoxResError
 from voxres_tf.evaluation.rows import read_rows
 from voxres_tf.evaluation.scores import read_scores, score_subject
-from voxres_tf.export import saved_model
+from voxres_tf.export.agreement import read_certificate
 from voxres_tf.export.saved_model import export_run
 from voxres_tf.files import json_hash, locked, write_json
 from voxres_tf.inference.predict import Predictor
@@ -121,9 +121,9 @@ def test_two_stages_predict_as_one_model(subjects, config, tmp_path, trained, mo
     spacing = codes.grid.spacing_mm
     own = score_subject("3", prediction.labels.data, classes, spacing, scored)
     assert own == [score for score in results.scores if score.subject == "3"]
-    verification = json.loads((model / saved_model.VERIFICATION_FILE).read_text())
-    asked = {case[0] for case in verification["cases"]}
-    assert asked == {"serving_default", "first_stage", "second_stage"}
+    asked = {road.road for road in read_certificate(model).roads}
+    stages = {f"C API, {name}" for name in ("serving_default", "first_stage", "second_stage")}
+    assert stages | {"C API, segment_volume", "voxres predict"} < asked
     assert not list(tmp_path.glob("**/*probseg*"))
 
 

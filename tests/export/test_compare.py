@@ -1,58 +1,66 @@
+"""What becomes of an export, by what a fresh process finds."""
+
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.export.test_reference import contract_of
 from voxres_tf.errors import ModelError
 from voxres_tf.export import compare, saved_model
-from voxres_tf.export.compare import CASES, compare_in_fresh_process
+from voxres_tf.export.agreement import LEAST_EQUAL, TOLERANCE, Agreement
+from voxres_tf.export.compare import compare_in_fresh_process
+
+GOOD = Agreement("voxres predict", 1000, 3e-6, 1.0)
 
 
-def probabilities(image):
-    return np.full((*image.shape[:4], 4), 0.25, np.float32)
+@pytest.fixture
+def finds(monkeypatch):
+    """Let the fresh process, and the live networks before it, be left out."""
+
+    def make(*roads):
+        monkeypatch.setattr(compare, "write_cases", lambda *_: None)
+        monkeypatch.setattr(compare, "_run", lambda *_: list(roads))
+
+    return make
 
 
-ANSWERS = {"first": (6, probabilities), "second": (10, probabilities)}
+def test_what_was_found_is_certified(finds, tmp_path):
+    finds(GOOD)
+    certificate = compare_in_fresh_process(tmp_path, None, contract_of())
+    assert certificate.roads == (GOOD,)
+    assert (certificate.shape, certificate.spacing_mm) == ((32, 24, 16), (1, 1, 3))
+    assert certificate.tolerance == TOLERANCE == 1e-4
+    assert certificate.least_equal_labels == LEAST_EQUAL == 0.999
 
 
-def test_every_case_goes_to_the_fresh_process(monkeypatch, tmp_path):
-    seen = []
-
-    def run(folder, cases):
-        with np.load(cases) as arrays:
-            names = arrays["signatures"].tolist()
-            seen.extend(arrays[f"image{n}"].shape for n in range(len(names)))
-            assert names == ["first"] * len(CASES) + ["second"] * len(CASES)
-            assert arrays["expected1"].shape == (*CASES[1], 4)
-        return 3e-6
-
-    monkeypatch.setattr(compare, "_run", run)
-    report = compare_in_fresh_process(tmp_path, ANSWERS)
-    assert seen == [(*case, channels) for channels in (6, 10) for case in CASES]
-    assert report["max_abs_difference"] == 3e-6
-
-
-@pytest.mark.parametrize("difference", [1e-4, 0.5, float("nan")])
-def test_a_difference_is_an_error(monkeypatch, tmp_path, difference):
-    monkeypatch.setattr(compare, "_run", lambda *_: difference)
-    with pytest.raises(ModelError, match=f"a difference of {difference:g}"):
-        compare_in_fresh_process(tmp_path, ANSWERS)
-
-
-def test_nothing_is_left_of_an_export_that_differs(monkeypatch, tiny_run, tmp_path):
-    monkeypatch.setattr(compare, "_run", lambda *_: 0.1)
-    with pytest.raises(ModelError, match="equals the live one"):
+@pytest.mark.parametrize(
+    ("difference", "share", "received"),
+    [
+        (1e-4, 1.0, "largest difference 1.0e-04, 100 %"),
+        (float("nan"), 1.0, "largest difference nan, 100 %"),
+        (0.0, 0.998, "largest difference 0.0e+00, 99.8 % of 1000 labels equal"),
+    ],
+)
+def test_nothing_is_left_of_an_export_that_differs(
+    finds, tiny_run, tmp_path, difference, share, received
+):
+    finds(GOOD, Agreement("C API, segment_volume", 1000, difference, share))
+    rule = "C API, segment_volume equals the trained network within 0.0001 and in 99.9 %"
+    with pytest.raises(ModelError, match=re.escape(f"{rule} of its labels. Received: {received}")):
         saved_model.export_run(tiny_run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []
 
 
 def test_a_process_that_fails_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "write_cases", lambda *_: None)
     # Stands in for Python: whatever it is asked, it fails with a last line on stderr.
     script = tmp_path / "python"
     script.write_text(f"#!{sys.executable}\nraise SystemExit('first\\nlast words')\n")
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     with pytest.raises(ModelError, match=r"fresh process. Received: exit code 1: last words"):
-        compare_in_fresh_process(tmp_path, ANSWERS)
+        compare_in_fresh_process(Path(tmp_path), None, contract_of())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from math import prod
 from pathlib import Path
@@ -11,14 +10,14 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
+from tests.tiny import agreed
 from voxres_tf.config import RunConfig
 from voxres_tf.contract import read_contract
 from voxres_tf.errors import ConfigError, ModelError, OutputExistsError
 from voxres_tf.export import saved_model
-from voxres_tf.export.compare import CASES, TOLERANCE
-from voxres_tf.export.saved_model import VERIFICATION_FILE, export_once, export_run
+from voxres_tf.export.agreement import read_certificate
+from voxres_tf.export.saved_model import export_once, export_run
 from voxres_tf.export.stages import Stage, Stages, load_stages
-from voxres_tf.export.verify import largest_difference
 from voxres_tf.model.voxresnet import build_voxresnet
 from voxres_tf.schema import load
 
@@ -38,7 +37,7 @@ def weights_hash(model):
 @pytest.fixture
 def no_fresh_process(monkeypatch):
     """The reload in a process of its own takes seconds; `tiny_model` goes through it."""
-    monkeypatch.setattr(saved_model, "compare_in_fresh_process", lambda *_: {"cases": []})
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 16, 8), (3, 16, 16, 8), (1, 8, 24, 40)])
@@ -89,12 +88,17 @@ def test_contract_tells_what_prediction_needs(tiny_model, tiny_run, live):
 
 
 def test_comparison_is_kept_beside_the_contract(tiny_model):
-    report = json.loads((tiny_model / VERIFICATION_FILE).read_text())
-    assert report["max_abs_difference"] < TOLERANCE
-    assert report["cases"] == [["serving_default", *case, 2] for case in CASES]
-    batches, sizes = {case[0] for case in CASES}, {case[1:] for case in CASES}
-    assert len(batches) > 1
-    assert len(sizes) > 1
+    certificate = read_certificate(tiny_model)
+    assert [road.road for road in certificate.roads] == [
+        "SavedModel, serving_default",
+        "SavedModel, segment_volume",
+        "C API, serving_default",
+        "C API, segment_volume",
+        "voxres predict",
+    ]
+    assert all(road.holds for road in certificate.roads)
+    assert certificate.shape == (32, 24, 16)
+    assert {road.voxels for road in certificate.roads} == {32 * 24 * 16, 6 * 16**3}
 
 
 @pytest.mark.parametrize(
@@ -194,21 +198,3 @@ def test_weights_of_another_network(tiny_run, tmp_path):
     with pytest.raises(ModelError, match=r"last.weights.h5: weights of the network"):
         export_run(run, tmp_path / "m")
     assert not (tmp_path / "m").exists()
-
-
-def test_largest_difference_sees_values_shapes_and_nan(tiny_model, live, tmp_path):
-    image = np.random.default_rng(2).standard_normal((1, 8, 8, 8, 2), np.float32)
-    logits = live(image, training=False)["main"]
-    expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).copy()
-
-    def difference(values):
-        names = np.array(["serving_default"])
-        np.savez(tmp_path / "cases.npz", signatures=names, image0=image, expected0=values)
-        return largest_difference(tiny_model, tmp_path / "cases.npz")
-
-    assert difference(expected) < TOLERANCE
-    assert difference(expected[:, :4]) == float("inf")
-    expected[0, 0, 0, 0, 0] += 0.25
-    assert difference(expected) == pytest.approx(0.25, abs=1e-5)
-    expected[0, 0, 0, 0, 0] = np.nan
-    assert np.isnan(difference(expected))

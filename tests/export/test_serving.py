@@ -21,6 +21,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from tests.tiny import agreed
 from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_NIFTI, parse_contract, read_contract
 from voxres_tf.errors import ConfigError
 from voxres_tf.export import saved_model, serving
@@ -32,7 +33,7 @@ from voxres_tf.export.serving import SETTINGS, WARMUP_FILE, docker_line, warmup_
 @pytest.fixture(scope="module")
 def served(tiny_run, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saved_model, "compare_in_fresh_process", lambda *_: {"cases": []})
+        patch.setattr(saved_model, "compare_in_fresh_process", agreed)
         return export_run(tiny_run, tmp_path_factory.mktemp("served") / "net", serving=True)
 
 
@@ -176,7 +177,7 @@ def test_a_contract_of_another_format_is_refused(served):
 def test_the_version_appears_at_once_and_its_hashes_are_its_last_word(
     tiny_run, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(saved_model, "compare_in_fresh_process", lambda *_: {"cases": []})
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
     monkeypatch.setattr(saved_model, "_save", lambda folder, *_: folder.mkdir())
     seen = []
 

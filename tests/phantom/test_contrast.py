@@ -1,4 +1,4 @@
-"""Contrasts in the order that scans of this kind show."""
+"""Contrasts in the order that scans of each kind show, and free ones."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from voxres_tf.phantom.contrast import SEQUENCES, acquire, inversion_recovery, tissue_signals
+from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast, inversion_recovery
+from voxres_tf.phantom.generate import CONTRAST
+from voxres_tf.phantom.randomisation import Contrast
 from voxres_tf.phantom.tissues import TRAINING_CODES, Tissue
 
 
 def test_inversion_recovery_by_hand() -> None:
     # White matter: .70 * (1 - 2 * .62464 + .00554) * .81193 = -.13857
-    assert inversion_recovery(850, 72, 0.70) == pytest.approx(-0.1386, abs=2e-4)
-    assert inversion_recovery(400 / math.log(2), 1e9, 1.0) == pytest.approx(
+    assert inversion_recovery(850, 72, 0.70, 400) == pytest.approx(-0.1386, abs=2e-4)
+    assert inversion_recovery(400 / math.log(2), 1e9, 1.0, 400) == pytest.approx(
         0.0005, abs=1e-3
     )  # nulled: TI = T1 ln 2
-
-
-def test_orders_of_contrast() -> None:
-    t1, t1_ir, flair = tissue_signals()
-    wm, gm, csf = Tissue.WM, Tissue.CORTEX, Tissue.CSF
-    assert t1[wm] > t1[gm] > t1[csf] > t1[Tissue.BONE]
-    assert flair[Tissue.LESION] > flair[gm] > flair[wm] > flair[csf]
-    assert t1_ir[Tissue.FAT] > 0 == t1_ir[Tissue.AIR] > t1_ir[wm] > t1_ir[gm] > t1_ir[csf]
 
 
 def test_every_tissue_has_a_code() -> None:
@@ -32,21 +28,50 @@ def test_every_tissue_has_a_code() -> None:
     assert set(TRAINING_CODES) == set(range(9))
 
 
-@pytest.mark.parametrize("sequence", SEQUENCES)
-def test_a_flat_signal_becomes_a_noisy_scan(sequence: str) -> None:
-    flat = np.ones((24, 24, 12), np.float32)
-    scan = acquire(np.random.default_rng(0), sequence, flat, (2.0, 2.0, 4.0))
-    assert scan.dtype == np.int16
-    assert scan.shape == flat.shape
-    assert scan.min() >= 0
-    # Bias 10 %, texture 4.5 % and noise 4 % make 12 %, of the part above T1-IR's offset.
-    signal = scan.astype(float) - (1000 if sequence == "T1_IR" else 0)
-    assert 0.06 < signal.std() / signal.mean() < 0.2
+def test_scans_of_mrbrains13_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    ranges = CONTRAST.model_copy(update={"tissue_sd": 0.0, "outside_sd": 0.0})
+    t1, t1_ir, flair = (draw_contrast(rng, name, ranges) for name in SEQUENCES)
+    # T1-IR relative to CSF: (1 - 2 * .91118 + .35809) * .99005 = -.45965; white matter as above.
+    expected = {Tissue.WM: (1.0, -0.3015, 1.0), Tissue.CORTEX: (0.66, -0.7012, 1.19),
+                Tissue.CSF: (0.24, -1.0, 0.16), Tissue.AIR: (0.0, 0.0, 0.0)}  # fmt: skip
+    for tissue, values in expected.items():
+        found = [signals[tissue] for signals in (t1, t1_ir, flair)]
+        assert found == pytest.approx(values, abs=5e-4)
+    assert flair[Tissue.LESION] > flair[Tissue.CORTEX]
+    assert t1_ir[Tissue.FAT] > 0
 
 
-def test_the_background_of_t1_ir_is_pale() -> None:
-    air = np.zeros((16, 16, 8), np.float32)
-    pale = acquire(np.random.default_rng(0), "T1_IR", air, (2.0, 2.0, 4.0))
-    dark = acquire(np.random.default_rng(0), "T1", air, (2.0, 2.0, 4.0))
-    assert pale.mean() == pytest.approx(1000, abs=5)
-    assert dark.mean() < 60
+def test_people_differ_by_two_percent() -> None:
+    rng = np.random.default_rng(0)
+    signals = np.stack([draw_contrast(rng, "T1", CONTRAST) for _ in range(400)])
+    spread = signals[:, 1:].std(axis=0) / signals[:, 1:].mean(axis=0)
+    assert spread == pytest.approx(0.02, rel=0.2)
+
+
+@given(seed=st.integers(0, 2**31), sequence=st.sampled_from(SEQUENCES))
+def test_arbitrary_contrasts_tell_the_tissues_apart(seed: int, sequence: str) -> None:
+    ranges = Contrast(arbitrary=1, tissue_sd=0, least_difference=0.2)
+    signals = draw_contrast(np.random.default_rng(seed), sequence, ranges)
+    assert signals[Tissue.AIR] == 0
+    assert abs(signals[Tissue.CORTEX] - signals[Tissue.WM]) >= 0.2 - 1e-6
+    assert abs(signals[Tissue.CORTEX] - signals[Tissue.CSF]) >= 0.2 - 1e-6
+    low, high = sorted((signals[Tissue.CORTEX], signals[Tissue.WM]))
+    assert low - 1e-6 <= signals[Tissue.PUTAMEN] <= high + 1e-6
+
+
+@given(seed=st.integers(0, 2**31))
+def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ranges = Contrast(arbitrary=0, tissue_sd=0, magnitude=0)
+    t1, flair = (draw_contrast(rng, name, ranges) for name in ("T1", "T2_FLAIR"))
+    assert t1[Tissue.WM] > t1[Tissue.CORTEX] > t1[Tissue.CSF]
+    assert flair[Tissue.LESION] > flair[Tissue.CORTEX] > flair[Tissue.WM] > flair[Tissue.CSF]
+    inversion = draw_contrast(rng, "T1_IR", ranges)
+    assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
+
+
+def test_magnitude_images_have_no_sign() -> None:
+    rng = np.random.default_rng(0)
+    ranges = Contrast(arbitrary=0, magnitude=1)
+    assert all((draw_contrast(rng, "T1_IR", ranges) >= 0).all() for _ in range(20))

@@ -87,7 +87,10 @@ def test_contrasts_of_a_scan(subject: dict[str, Volume]) -> None:
     csf, gm, wm = means["T1"]
     assert wm > gm > csf
     csf, gm, wm = means["T1_IR"]
-    assert subject["T1_IR"].data[corner].mean() > wm > gm > csf
+    background = subject["T1_IR"].data[corner].mean()
+    assert background > wm > gm > csf > 0
+    assert background == pytest.approx(1000, abs=5)
+    assert subject["T1"].data[corner].mean() < 60
     csf, gm, wm = means["T2_FLAIR"]
     assert min(gm, wm) > 2 * csf
     # The cortex outshines white matter where no CSF is mixed in: compare upper quartiles.

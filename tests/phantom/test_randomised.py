@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import ndimage
 
 from voxres_tf.dataset.manifest import read_manifest
@@ -15,9 +13,8 @@ from voxres_tf.dataset.subject import read_subject
 from voxres_tf.errors import ConfigError, OutputExistsError
 from voxres_tf.phantom.contrast import SEQUENCES
 from voxres_tf.phantom.labelmap import LabelHead
-from voxres_tf.phantom.randomisation import Artefacts, Contrast, Geometry, Outside, Randomisation
-from voxres_tf.phantom.randomised import acquire_randomised, draw_contrast, randomised_subject
-from voxres_tf.phantom.tissues import Tissue
+from voxres_tf.phantom.randomisation import Geometry, Outside, Randomisation
+from voxres_tf.phantom.randomised import randomised_subject
 from voxres_tf.phantom.write import write_randomised
 from voxres_tf.schema import parse
 from voxres_tf.volume import Volume
@@ -75,60 +72,6 @@ def test_equal_arguments_give_equal_values(subject: dict[str, Volume], label_map
         other["T1"].data.shape != subject["T1"].data.shape
         or (other["T1"].data != subject["T1"].data).any()
     )
-
-
-@given(seed=st.integers(0, 2**31), sequence=st.sampled_from(SEQUENCES))
-def test_arbitrary_contrasts_tell_the_tissues_apart(seed: int, sequence: str) -> None:
-    ranges = Contrast(arbitrary=1, tissue_sd=0, least_difference=0.2)
-    signals = draw_contrast(np.random.default_rng(seed), sequence, ranges)
-    assert signals[Tissue.AIR] == 0
-    assert abs(signals[Tissue.CORTEX] - signals[Tissue.WM]) >= 0.2 - 1e-6
-    assert abs(signals[Tissue.CORTEX] - signals[Tissue.CSF]) >= 0.2 - 1e-6
-    low, high = sorted((signals[Tissue.CORTEX], signals[Tissue.WM]))
-    assert low - 1e-6 <= signals[Tissue.PUTAMEN] <= high + 1e-6
-
-
-@given(seed=st.integers(0, 2**31))
-def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    ranges = Contrast(arbitrary=0, tissue_sd=0, magnitude=0)
-    t1, flair = (draw_contrast(rng, name, ranges) for name in ("T1", "T2_FLAIR"))
-    assert t1[Tissue.WM] > t1[Tissue.CORTEX] > t1[Tissue.CSF]
-    assert flair[Tissue.LESION] > flair[Tissue.CORTEX] > flair[Tissue.WM] > flair[Tissue.CSF]
-    inversion = draw_contrast(rng, "T1_IR", ranges)
-    assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
-
-
-def test_magnitude_images_have_no_sign() -> None:
-    rng = np.random.default_rng(0)
-    ranges = Contrast(arbitrary=0, magnitude=1)
-    assert all((draw_contrast(rng, "T1_IR", ranges) >= 0).all() for _ in range(20))
-
-
-def test_without_artefacts_the_signal_is_stored() -> None:
-    none = Artefacts(
-        texture=(0, 0), noise=(0, 0), bias=(0, 0), blur_mm=(0, 0), thick=0, shift_mm=(0, 0)
-    )
-    signal = np.random.default_rng(0).uniform(-1, 1, (9, 8, 7)).astype(np.float32)
-    scan = acquire_randomised(np.random.default_rng(1), "T1_IR", signal, (1, 1, 3), none)
-    assert np.array_equal(scan, np.rint(signal * np.float32(1000)).astype(np.int16))
-
-
-@settings(max_examples=20)
-@given(seed=st.integers(0, 2**31), shift=st.floats(0.5, 2))
-def test_t1_is_what_the_labels_follow(seed: int, shift: float) -> None:
-    moving = Artefacts(
-        texture=(0, 0), noise=(0, 0), bias=(0, 0), blur_mm=(0, 0), thick=1, thick_mm=(1, 1),
-        shift_mm=(shift, shift),
-    )  # fmt: skip
-    signal = np.zeros((9, 9, 9), np.float32)
-    signal[4, 4, 4] = 1
-    scans = {
-        name: acquire_randomised(np.random.default_rng(seed), name, signal, (1, 1, 1), moving)
-        for name in ("T1", "T2_FLAIR")
-    }
-    assert scans["T1"][4, 4, 4] == 1000
-    assert scans["T2_FLAIR"][4, 4, 4] < 1000
 
 
 def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> None:

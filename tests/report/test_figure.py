@@ -3,8 +3,10 @@ import pytest
 from matplotlib.image import imread
 
 from voxres_tf.errors import DataError
+from voxres_tf.report.cases import Case, View
 from voxres_tf.report.curves import training_curves
-from voxres_tf.report.figure import TISSUE_COLOURS, segmentation_figure
+from voxres_tf.report.figure import segmentation_figure
+from voxres_tf.report.panels import TISSUE_COLOURS
 
 SPACING = (1.0, 1.0, 3.0)
 DIFFERENCE = (255, 90, 54)
@@ -28,11 +30,15 @@ def head():
     return image, labels
 
 
-def draw(tmp_path, *args, **options):
+def draw_cases(tmp_path, *cases):
     path = tmp_path / "picture.png"
-    segmentation_figure(path, *args, SPACING, "A title", **options)
+    segmentation_figure(path, cases)
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
     return imread(path)
+
+
+def draw(tmp_path, *args, **options):
+    return draw_cases(tmp_path, Case(*args, SPACING, "A title", **options))
 
 
 def test_the_right_of_the_subject_is_on_the_left(tmp_path, head):
@@ -91,9 +97,41 @@ def test_without_a_reference_there_are_two_rows(tmp_path, head):
 
 def test_voxels_keep_their_proportions(tmp_path, head):
     image, labels = head
-    path = tmp_path / "wide.png"
-    segmentation_figure(path, image, labels, None, (2.0, 1.0, 3.0), "Wide")
-    assert imread(path).shape[0] < draw(tmp_path / "square", image, labels, None).shape[0]
+    wide = draw_cases(tmp_path, Case(image, labels, None, (2.0, 1.0, 3.0), "Wide"))
+    assert wide.shape[0] < draw(tmp_path, image, labels, None).shape[0]
+
+
+def test_two_cases_share_the_columns_at_one_scale(tmp_path, head):
+    _, labels = head
+    # Boxes of 40 x 48 voxels, the whole of either scan, hold white 32 voxels wide.
+    white = (labels > 0).astype(np.float32)
+    one, half = (Case(white, labels, labels, (mm, mm, 3.0), "A title") for mm in (1.0, 0.5))
+    picture = draw_cases(tmp_path, one, half)
+    assert picture.shape == draw_cases(tmp_path, one).shape
+    columns = near(picture, (255, 255, 255), 10).sum(axis=0) > 20
+    edges = np.flatnonzero(np.diff(columns.astype(int), prepend=0, append=0))
+    left, _, small, other = np.diff(edges.reshape(4, 2)).ravel()
+    assert small == pytest.approx(left / 2, rel=0.05)
+    assert other == pytest.approx(small, abs=1)
+
+
+def test_a_case_without_a_reference_leaves_its_rows_empty(tmp_path, head):
+    image, labels = head
+    without, beside = (Case(image, labels, r, SPACING, "A title") for r in (None, labels))
+    both = draw_cases(tmp_path, without, beside)
+    height, width = both.shape[0], both.shape[1]
+    lower = near(both, rgb(TISSUE_COLOURS["WM"]))[height // 2 : int(0.9 * height)]
+    assert not lower[:, : width // 2].any()
+    assert lower[:, width // 2 :].any()
+
+
+def test_slices_are_the_middles_of_equal_parts(head):
+    image, labels = head
+    tall = np.repeat(labels, 10, axis=2)
+    case = Case(np.repeat(image, 10, axis=2), tall, None, SPACING, "A title")
+    # Labels from 10 to 109: .35 and .92 of 99 above 10 are 44.65 and 101.08, 56.43 between.
+    assert View(case, 1).levels == [73]
+    assert View(case, 2).levels == [59, 87]
 
 
 def test_dice_stands_in_the_title(tmp_path, head):
@@ -110,11 +148,10 @@ def test_empty_labels_and_a_constant_image_still_make_a_picture(tmp_path):
     assert draw(tmp_path, np.full((8, 8, 3), 7), empty, empty).ndim == 3
 
 
-def test_shapes_must_agree(tmp_path, head):
+def test_shapes_must_agree(head):
     image, labels = head
     with pytest.raises(DataError, match="of one shape"):
-        draw(tmp_path, image, labels[:-1], None)
-    assert not list(tmp_path.iterdir())
+        Case(image, labels[:-1], None, SPACING, "A title")
 
 
 def test_curves(tmp_path):

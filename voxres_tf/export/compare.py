@@ -1,4 +1,4 @@
-"""The exported model in a process of its own, held against the live network's answers."""
+"""An exported model in a process of its own, held against the live network's answers."""
 
 from __future__ import annotations
 
@@ -7,66 +7,52 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from voxres_tf.contract import Contract
 from voxres_tf.errors import ModelError, message
+from voxres_tf.export.agreement import LEAST_EQUAL, TOLERANCE, Agreement, Certificate
+from voxres_tf.export.live import write_cases
+from voxres_tf.export.reference import reference_scan
+from voxres_tf.export.stages import Stages
 
-TOLERANCE = 1e-4
-"""Largest difference of a probability that counts as rounding; fused kernels round differently."""
-
-CASES = ((1, 16, 16, 16), (2, 16, 16, 16), (1, 32, 24, 16))
-"""Shapes [B, X, Y, Z] of the comparison: a first one, another batch, another space."""
+NEXT_STEP = "report this with the run's config.json"
 
 
-def compare_in_fresh_process(
-    folder: Path, answers: Mapping[str, tuple[int, Callable[[Any], Any]]]
-) -> dict[str, Any]:
-    """Reload a SavedModel in a fresh Python process and compare its probabilities.
+def compare_in_fresh_process(folder: Path, stages: Stages, contract: Contract) -> Certificate:
+    """Hold every road to a SavedModel's answers against the live networks, on a phantom.
 
     Args:
-        folder: of the SavedModel.
-        answers: signature -> number of its channels C, and the live networks' probabilities of an
-            image [B, X, Y, Z, C].
+        folder: of the SavedModel, with its contract.
+        stages: the live networks.
+        contract: of the model.
 
     Returns:
-        `max_abs_difference` over all cases, `tolerance` and `cases`, ready for JSON.
+        what was found; see `verify.roads` for the roads.
 
     Raises:
-        ModelError: if the model cannot be reloaded, or differs by `TOLERANCE` or more.
+        ModelError: if the model cannot be reloaded; or if it differs by `TOLERANCE` or more in a
+            probability, or in the labels of more than 1 - `LEAST_EQUAL` of the voxels.
     """
-    random = np.random.default_rng(0)
-    cases = [(name, (*case, channels)) for name, (channels, _) in answers.items() for case in CASES]
-    images = [random.standard_normal(shape, np.float32) for _, shape in cases]
-    arrays = {"signatures": np.array([name for name, _ in cases])}
-    for n, ((name, _), image) in enumerate(zip(cases, images, strict=True)):
-        arrays |= {f"image{n}": image, f"expected{n}": np.asarray(answers[name][1](image))}
+    subject = reference_scan(contract)
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "cases.npz"
-        np.savez(path, allow_pickle=False, **arrays)
-        difference = _run(folder, path)
-    # Written this way round, a NaN is a failure too.
-    if not difference < TOLERANCE:
-        raise ModelError(
-            message(
-                folder.parent,
-                f"the reloaded model equals the live one to {TOLERANCE:g}",
-                f"a difference of {difference:g}",
-                "report this with the run's config.json",
+        work = Path(temporary)
+        write_cases(work, subject, stages, contract)
+        roads = _run(folder, work)
+    for found in roads:
+        if not found.holds:
+            rule = f"{found.road} equals the trained network within {TOLERANCE:g}"
+            share = f"{100 * LEAST_EQUAL:g} % of its labels"
+            raise ModelError(
+                message(folder.parent, f"{rule} and in {share}", found.figures, NEXT_STEP)
             )
-        )
-    return {
-        "max_abs_difference": difference,
-        "tolerance": TOLERANCE,
-        "cases": [[name, *shape] for name, shape in cases],
-    }
+    return Certificate(
+        shape=subject.grid.shape, spacing_mm=subject.grid.spacing_mm, roads=tuple(roads)
+    )
 
 
-def _run(folder: Path, cases: Path) -> float:
-    command = [sys.executable, "-m", "voxres_tf.export.verify", str(folder), str(cases)]
+def _run(folder: Path, work: Path) -> list[Agreement]:
+    command = [sys.executable, "-m", "voxres_tf.export.verify", str(folder), str(work)]
     # The live network answered on the CPU; a GPU's convolutions round differently.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -77,7 +63,7 @@ def _run(folder: Path, cases: Path) -> float:
                 folder.parent,
                 "the exported model loads in a fresh process",
                 f"exit code {done.returncode}: {last}",
-                "report this with the run's config.json",
+                NEXT_STEP,
             )
         )
-    return float(json.loads(done.stdout.splitlines()[-1])["max_abs_difference"])
+    return [Agreement(**found) for found in json.loads(done.stdout.splitlines()[-1])]

@@ -13,6 +13,7 @@ from voxres_tf import __version__
 from voxres_tf.config import STRIDE
 from voxres_tf.contract import CONTRACT, CONTRACT_FILE, FORMAT_VERSION, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
+from voxres_tf.export.agreement import CERTIFICATE_FILE
 from voxres_tf.export.compare import compare_in_fresh_process
 from voxres_tf.export.graph.segment import volume_functions
 from voxres_tf.export.integrity import write_hashes
@@ -20,9 +21,6 @@ from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.model.stored import Weights
-
-VERIFICATION_FILE = Path("assets.extra") / "verification.json"
-"""Beside the contract: how far the reloaded model was from the live one, and on which inputs."""
 
 
 def export_run(
@@ -42,9 +40,9 @@ def export_run(
     one after the other, so that the second sees maps of the whole volume. `segment_volume` and
     `segment_volume_probabilities` take a whole subject (see `graph.segment`), `segment_nifti` its
     files (see `graph.nifti`). All of them run fused networks (see `fuse`). `contract` takes
-    `format_version`, int32 [B], and gives `contract`, the JSON of the contract, string [B], so
-    that a client needs nothing but the server. The folder appears only after a fresh process has
-    loaded it and agreed with the live networks.
+    `format_version`, int32 [B], and gives `contract`, the JSON of the contract, string [B], so that
+    a client needs nothing but the server. The folder appears only after a fresh process has loaded
+    it and every road to its answers has agreed with the live networks (see `compare`).
 
     Args:
         run: folder of a training, or of an auto-context training.
@@ -78,12 +76,8 @@ def export_run(
         with atomic_path(target) as folder:
             _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
-            live = {
-                name: (channels, stages.answer(name, fuse=False))
-                for name, channels in stages.channels().items()
-            }
-            report = compare_in_fresh_process(folder, live)
-            write_json(folder / VERIFICATION_FILE, report)
+            certificate = compare_in_fresh_process(folder, stages, contract)
+            write_json(folder / CERTIFICATE_FILE, certificate.model_dump(mode="json"))
             if serving:
                 write_warmup(folder, contract)
                 write_settings(output)

@@ -1,45 +1,110 @@
-"""`python -m voxres_tf.export.verify MODEL CASES`: what an exported model answers on its own.
+"""`python -m voxres_tf.export.verify MODEL WORK`: every road to an exported model's answers.
 
-Started by `export.compare` in a process that knows neither Keras nor the code of the network.
+Started by `export.compare` in a process that knows neither the trained network nor its code.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
+
+from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES, read_contract
+from voxres_tf.dataset.subject import SubjectFiles, read_subject
+from voxres_tf.export.agreement import Agreement, agreement
+from voxres_tf.export.capi import CApiSession
+from voxres_tf.export.reference import CASES_FILE, alone, scan_file
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.preprocess.channels import stack_modalities
+from voxres_tf.volume import Volume
+
+Run = Callable[..., Mapping[str, NDArray[Any]]]
+"""(signature, its inputs by name) -> its outputs by name."""
 
 
-def largest_difference(folder: Path, cases: Path) -> float:
-    """Largest absolute difference between a SavedModel's probabilities and the expected ones.
+def roads(model: Path, work: Path) -> Iterator[Agreement]:
+    """Go every road to a SavedModel's answers, and hold them against the live networks'.
+
+    TensorFlow for Python and the C API each answer tiles and whole volumes; `voxres predict` reads
+    files, tiles and blends by itself. A model that can do with one modality is asked with one too.
 
     Args:
-        folder: of the SavedModel.
-        cases: `.npz` with the names of the `signatures` to ask, and for the first image0 and
-            expected0, for the second image1, ...; at least one.
-
-    Returns:
-        The difference; NaN if the model answers NaN, infinity if it answers another shape.
+        model: folder of the SavedModel.
+        work: folder of what `live.write_cases` wrote.
     """
-    loaded = tf.saved_model.load(str(folder))
-    found = []
-    with np.load(cases, allow_pickle=False) as arrays:
-        for number, name in enumerate(arrays["signatures"].tolist()):
-            function = loaded.signatures[name]
-            answer = function(image=tf.constant(arrays[f"image{number}"]))["probabilities"].numpy()
-            expected = arrays[f"expected{number}"]
-            same = answer.shape == expected.shape
-            found.append(float(np.abs(answer - expected).max()) if same else float("inf"))
-    return float(np.max(found))
+    contract = read_contract(model)
+    with np.load(work / CASES_FILE, allow_pickle=False) as stored:
+        cases = dict(stored)
+    every: tuple[str, ...] = contract.preprocess.modalities
+    files = {name: scan_file(work, name) for name in every}
+    predict = Predictor(model, device="cpu")
+
+    def segmented(road: str, run: Run, modalities: tuple[str, ...], expected: str) -> Agreement:
+        subject = read_subject(_subject(files, modalities), modalities)
+        images = stack_modalities(subject, contract.preprocess).image
+        labels = run(SEGMENT, images=images)["labels"]
+        probabilities = run(SEGMENT_PROBABILITIES, images=images)["probabilities"]
+        return agreement(road, [probabilities], [labels], [cases[expected]])
+
+    def predicted(road: str, modalities: tuple[str, ...], expected: str) -> Agreement:
+        found = predict(_subject(files, modalities))
+        probabilities = cast(Volume, found.probabilities)  # kept by default
+        return agreement(road, [probabilities.data], [found.labels.data], [cases[expected]])
+
+    with CApiSession(model) as session:
+        for way, run in (("SavedModel", in_python(model)), ("C API", session.run)):
+            yield from tiles(way, run, cases)
+            yield segmented(f"{way}, {SEGMENT}", run, every, "volume")
+        yield predicted("voxres predict", every, "volume")
+        if first := alone(contract):
+            yield segmented(f"C API, {SEGMENT}, {first} alone", session.run, (first,), "alone")
+            yield predicted(f"voxres predict, {first} alone", (first,), "alone")
+
+
+def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agreement]:
+    """Hold each signature of tiles against the live networks.
+
+    Args:
+        way: what `run` is called.
+        run: asks a signature.
+        cases: see `live.write_cases`.
+    """
+    asked = cases["signatures"].tolist()
+    for signature in dict.fromkeys(asked):
+        numbers = [n for n, name in enumerate(asked) if name == signature]
+        found = [run(signature, image=cases[f"tile{n}"])["probabilities"] for n in numbers]
+        labels = [probabilities.argmax(axis=-1) for probabilities in found]
+        expected = [cases[f"expected{n}"] for n in numbers]
+        yield agreement(f"{way}, {signature}", found, labels, expected)
+
+
+def in_python(model: Path) -> Run:
+    """Asks the signatures of a SavedModel that Python's TensorFlow loads."""
+    loaded = tf.saved_model.load(str(model))
+
+    def run(signature: str, **inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        given = {name: tf.constant(array) for name, array in inputs.items()}
+        answers = loaded.signatures[signature](**given)
+        return {name: answer.numpy() for name, answer in answers.items()}
+
+    return run
+
+
+def _subject(files: Mapping[str, Path], modalities: tuple[str, ...]) -> SubjectFiles:
+    return SubjectFiles("reference", {name: files[name] for name in modalities})
 
 
 def main(arguments: list[str]) -> None:
-    """Print the difference as a line of JSON."""
-    difference = largest_difference(Path(arguments[0]), Path(arguments[1]))
-    sys.stdout.write(json.dumps({"max_abs_difference": difference}) + "\n")
+    """Print what was found as a line of JSON."""
+    found = [asdict(road) for road in roads(Path(arguments[0]), Path(arguments[1]))]
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""From tissue fractions to the three scans of MRBrainS13: contrast, texture, bias and noise.
+"""How bright the tissues are in each scan: as real sequences show them, or at random.
 
 Relative intensities of T1 and FLAIR (white matter = 1) follow what 3 T scans show; T1-IR follows
-the Bloch equation with MRBrainS13's times (TR 4416, TE 15, TI 400 ms).
+the Bloch equation with MRBrainS13's TR 4416 and TE 15 ms.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from voxres_tf.phantom.field import Field, Floats, random_field, smooth_noise
-from voxres_tf.phantom.tissues import Tissue
+from voxres_tf.phantom.field import Floats
+from voxres_tf.phantom.randomisation import Contrast
+from voxres_tf.phantom.tissues import CLASSES, Tissue
 
-_TR, _TE, _TI = 4416.0, 15.0, 400.0
+SEQUENCES = ("T1", "T1_IR", "T2_FLAIR")
+"""File stems of the scans, in MRBrainS13's spelling."""
+
+_TR, _TE = 4416.0, 15.0
 
 T1_FLAIR = MappingProxyType(
     {
@@ -67,84 +70,58 @@ RELAXATION = MappingProxyType(
 )
 """T1 in ms, T2 in ms and proton density at 3 T."""
 
-_SCALES = MappingProxyType({"T1": 800.0, "T1_IR": 1200.0, "T2_FLAIR": 600.0})
-_OFFSETS = MappingProxyType({"T1": 0.0, "T1_IR": 1000.0, "T2_FLAIR": 0.0})
-# What "percent of white matter" is taken of: in T1-IR white matter is close to the zero crossing.
-_REFERENCE = MappingProxyType({"T1": 1.0, "T1_IR": 0.4, "T2_FLAIR": 1.0})
-SEQUENCES = tuple(_SCALES)
-"""File stems of the scans, in MRBrainS13's spelling."""
+_WHITE, _GREY, _FLUID = Tissue.WM, Tissue.CORTEX, Tissue.CSF
+# Tissues that look much like another one, in scans of arbitrary contrast too.
+_ALIKE = {
+    Tissue.CEREBELLAR_GM: _GREY,
+    Tissue.CEREBELLAR_WM: _WHITE,
+    Tissue.BRAINSTEM: _WHITE,
+    Tissue.VENTRICLE: _FLUID,
+}
+_OUTSIDE = np.isin(np.arange(len(Tissue)), [t for t in Tissue if not CLASSES[t]])
+_BETWEEN = (Tissue.DEEP_GM, Tissue.CAUDATE, Tissue.PUTAMEN, Tissue.PALLIDUM, Tissue.THALAMUS)
 
 
-def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float = _TI) -> float:
-    """Signed signal PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2) of MRBrainS13's T1-IR."""
-    recovery = 1 - 2 * np.exp(-ti_ms / t1_ms) + np.exp(-_TR / t1_ms)
-    return float(density * recovery * np.exp(-_TE / t2_ms))
-
-
-def tissue_signals() -> Floats:
-    """Signal of every tissue in every scan, float32 [3, T], rows as in `SEQUENCES`."""
-    rows = (
-        [T1_FLAIR[t][0] for t in Tissue],
-        [inversion_recovery(*RELAXATION[t]) for t in Tissue],
-        [T1_FLAIR[t][1] for t in Tissue],
-    )
-    return np.asarray(rows, np.float32)
-
-
-def draw_signals(rng: np.random.Generator) -> Floats:
-    """The signals of one subject: those of `tissue_signals` with 2 % of variation."""
-    signals = tissue_signals()
-    first = Tissue.CAUDATE  # What came later has draws of its own: subjects stay what they were.
-    early = rng.normal(1.0, 0.02, (len(signals), first))
-    late = rng.spawn(1)[0].normal(1.0, 0.02, (len(signals), len(Tissue) - first))
-    return signals * np.concatenate([early, late], axis=1).astype(np.float32)
-
-
-def acquire(
-    rng: np.random.Generator,
-    sequence: str,
-    signal: Floats,
-    spacing_mm: tuple[float, float, float],
-) -> NDArray[np.int16]:
-    """Turn the ideal signal of a scan into what a scanner would store.
-
-    In this order: misregistration under 0.5 mm (none for T1, which the labels follow), texture
-    of 4 to 5 %, a bias field of 10 %, noise of 3 to 5 % of white matter (Rician; Gaussian for the
-    signed T1-IR), and the scanner's scale.
+def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> Floats:
+    """Signals of all tissues in one scan, float32 [T]; air is 0.
 
     Args:
         rng: where the randomness comes from.
         sequence: one of `SEQUENCES`.
-        signal: float32 [X, Y, Z], white matter = 1 except for T1-IR.
-        spacing_mm: of the voxels.
-
-    Returns:
-        int16 [X, Y, Z], 0 or more.
+        config: the ranges.
     """
-    if sequence != "T1":
-        shift = rng.uniform(-0.28, 0.28, 3) / spacing_mm
-        signal = ndimage.shift(signal, shift, order=1, mode="nearest")
-    texture = smooth_noise(rng, signal.shape, [1.0 / mm for mm in spacing_mm])
-    bias = np.exp(np.float32(0.1) * broad_field(rng, signal.shape, spacing_mm))
-    signal = signal * (1 + np.float32(rng.uniform(0.04, 0.05)) * texture) * bias
-    sigma = np.float32(rng.uniform(0.03, 0.05) * _REFERENCE[sequence])
-    first, second = (sigma * rng.standard_normal(signal.shape, np.float32) for _ in range(2))
-    noisy = signal + first if sequence == "T1_IR" else np.hypot(signal + first, second)
-    scale = _SCALES[sequence] * rng.uniform(0.9, 1.1)
-    stored = np.rint(noisy * np.float32(scale) + np.float32(_OFFSETS[sequence]))
-    scan: NDArray[np.int16] = np.clip(stored, 0, np.iinfo(np.int16).max).astype(np.int16)
-    return scan
+    if rng.random() < config.arbitrary:
+        signals = _arbitrary(rng, config.least_difference)
+    elif sequence == "T1_IR":
+        inversion = rng.uniform(*config.inversion_ms)
+        signals = np.array([inversion_recovery(*RELAXATION[t], inversion) for t in Tissue])
+        if rng.random() < config.magnitude:
+            signals = np.abs(signals)
+        signals = signals / np.abs(signals[[_WHITE, _GREY, _FLUID]]).max()
+    else:
+        column = SEQUENCES.index(sequence) // 2
+        usual = np.array([T1_FLAIR[t][column] for t in Tissue])
+        signals = usual ** rng.uniform(*config.power)
+    spread = np.where(_OUTSIDE, config.outside_sd, config.tissue_sd)
+    signals = signals * np.exp(spread * rng.standard_normal(len(Tissue)))
+    signals[Tissue.AIR] = 0.0
+    return signals.astype(np.float32)
 
 
-def broad_field(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
-) -> Floats:
-    """A field of standard deviation 1 on the voxels that changes over some 60 mm."""
-    sides = [n * mm for n, mm in zip(shape, spacing_mm, strict=True)]
-    half = (sides[0] / 2, sides[1] / 2, sides[2] / 2)
-    lattice = random_field(rng, half, 12.0, 60.0)
-    points = np.meshgrid(
-        *[np.float32((np.arange(n) - n / 2) * mm) for n, mm in zip(shape, spacing_mm, strict=True)],
-        indexing="ij",
-    )
-    return Field(lattice.values, lattice.origin_mm, lattice.step_mm).at(np.stack(points))
+def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float) -> float:
+    """Signed signal PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2) of T1-IR."""
+    recovery = 1 - 2 * np.exp(-ti_ms / t1_ms) + np.exp(-_TR / t1_ms)
+    return float(density * recovery * np.exp(-_TE / t2_ms))
+
+
+def _arbitrary(rng: np.random.Generator, least: float) -> NDArray[np.float64]:
+    """Random signals 0..1 in which GM differs from WM and from CSF."""
+    signals = rng.uniform(0.05, 1.0, len(Tissue))
+    while min(abs(signals[_GREY] - signals[_WHITE]), abs(signals[_GREY] - signals[_FLUID])) < least:
+        signals[[_GREY, _WHITE, _FLUID]] = rng.uniform(0.05, 1.0, 3)
+    for tissue, model in _ALIKE.items():
+        signals[tissue] = signals[model] * rng.normal(1.0, 0.05)
+    for tissue in _BETWEEN:
+        share = rng.uniform(0.0, 0.7)
+        signals[tissue] = (1 - share) * signals[_GREY] + share * signals[_WHITE]
+    return signals

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,13 @@ from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import atomic_path, locked, refuse_existing, write_json
 from voxres_tf.phantom.anatomy import read_mni
-from voxres_tf.phantom.generate import generate_subject
+from voxres_tf.phantom.generate import STEMS, generate_subject
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomisation import Randomisation
 from voxres_tf.phantom.randomised import randomised_subject
 from voxres_tf.volume import Volume, write_volume
 
-_STEMS = MappingProxyType({"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"})
 RECIPE_FILE = "randomisation.json"
 """Beside randomised subjects: what they were made from; the same recipe goes on with them."""
 
@@ -117,7 +115,7 @@ def write_randomised(
             if not (goes_on and folder.is_dir()):
                 volumes = randomised_subject(heads[(n - 1) % len(heads)], config, seed, n)
                 _write_folder(folder, {f"{name}.nii.gz": v for name, v in volumes.items()})
-            images = {m: folder / f"{stem}.nii.gz" for m, stem in _STEMS.items()}
+            images = {m: folder / f"{stem}.nii.gz" for m, stem in STEMS.items()}
             files.append(SubjectFiles(str(n), images, folder / "labels.nii.gz"))
         write_manifest(out / "manifest.csv", files)
     return out / "manifest.csv"

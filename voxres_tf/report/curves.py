@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from voxres_tf.files import atomic_path
-from voxres_tf.report.figure import TISSUE_COLOURS
+from voxres_tf.report.panels import TISSUE_COLOURS
 
 _OUTPUTS = ("main", "aux1", "aux2", "aux3", "aux4")
 # The fused output stands out; the auxiliary ones go from light to dark with their depth.

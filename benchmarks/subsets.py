@@ -1,0 +1,59 @@
+"""Scores of a model for every subset of its modalities, as a Markdown table.
+
+    python benchmarks/subsets.py MODEL DATA OUT [--protocol mrbrains13]
+
+OUT gets a folder of segmentations per subset, and what is there already is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import click
+
+from voxres_tf.dataset.layouts import find_subjects
+from voxres_tf.evaluation.evaluate import evaluate
+from voxres_tf.evaluation.scores import Score, write_scores
+from voxres_tf.inference.batch import predict_all
+from voxres_tf.inference.outputs import OutputPlan
+from voxres_tf.inference.predict import Predictor
+
+TISSUES = ("CSF", "GM", "WM")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--protocol", default="mrbrains13", show_default=True)
+def main(model: str, data: Path, out: Path, protocol: str) -> None:
+    predictor = Predictor(model, probabilities=False, progress=True)
+    modalities = predictor.contract.preprocess.modalities
+    subjects = find_subjects(data, layout="auto")
+    click.echo(f"| mean Dice (lowest) | {' | '.join(TISSUES)} |\n|---|{'---|' * len(TISSUES)}")
+    for count in range(len(modalities), 0, -1):
+        for subset in combinations(modalities, count):
+            folder = out / "+".join(subset)
+            plan = OutputPlan(folder, overwrite=True)
+            wanted = [s for s in subjects if not plan.labels(s.id).exists()]
+            only = [replace(s, images={m: s.images[m] for m in subset}) for s in wanted]
+            failures = [o.failure for o in predict_all(predictor, only, plan) if o.failure]
+            if failures:
+                raise click.ClickException(failures[0])
+            evaluation = evaluate(folder, data, protocol=protocol)
+            write_scores(out / f"{folder.name}.csv", evaluation.scores)
+            cells = [_dice(evaluation.scores, tissue) for tissue in TISSUES]
+            click.echo(f"| {', '.join(subset)} | {' | '.join(cells)} |")
+
+
+def _dice(scores: Sequence[Score], tissue: str) -> str:
+    found = [s.dice for s in scores if s.class_name == tissue and s.dice is not None]
+    return f"{fmean(found):.3f} ({min(found):.3f})"
+
+
+if __name__ == "__main__":
+    main()

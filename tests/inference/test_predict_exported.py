@@ -1,0 +1,44 @@
+"""`voxres predict --server` on the session of an exported model gives what it gives without."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.inference.exported import Exported
+from tests.inference.loopback import serve_grpc
+from tests.inference.ways import connect
+from voxres_tf.contract import ANSWER, SEGMENT, read_contract
+from voxres_tf.export.capi import CApiSession
+from voxres_tf.export.serving import write_warmup
+from voxres_tf.inference.predict import Predictor
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model, tmp_path_factory):
+    """The version, and it behind the server's interface."""
+    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("served") / "tiny" / "1")
+    write_warmup(folder, read_contract(folder))
+    with CApiSession(folder) as session:
+        yield folder, Exported(folder, session)
+
+
+@pytest.mark.parametrize(("mode", "signature"), [("tile", ANSWER), ("volume", SEGMENT)])
+def test_labels_are_those_of_prediction_here(served, write_subject, mode, signature):
+    folder, model = served
+    files = write_subject()
+    expected = Predictor(folder, device="cpu")(files)
+    model.asked.clear()
+    with serve_grpc(model) as address:
+        server = {"model_name": "tiny", "mode": mode}
+        found = connect(address, "grpc", server=server, probabilities=False)(files)
+    assert set(model.asked) == {(1, signature)}
+    assert len(np.unique(expected.labels.data)) > 1
+    np.testing.assert_array_equal(found.labels.data, expected.labels.data)
+
+
+def test_warm_up_requests_are_answered_first(served):
+    _, model = served
+    assert set(model.warmed) == set(model.functions[1].signatures)

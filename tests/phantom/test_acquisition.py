@@ -1,0 +1,68 @@
+"""What a scanner makes of a signal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxres_tf.phantom.acquisition import acquire, store
+from voxres_tf.phantom.contrast import SEQUENCES
+from voxres_tf.phantom.generate import ARTEFACTS
+from voxres_tf.phantom.randomisation import Artefacts
+
+NONE = Artefacts(
+    texture=(0, 0), noise=(0, 0), bias=(0, 0), blur_mm=(0, 0), thick=0, shift_mm=(0, 0)
+)
+
+
+def test_without_artefacts_the_signal_is_measured() -> None:
+    signal = np.random.default_rng(0).uniform(-1, 1, (9, 8, 7)).astype(np.float32)
+    scan = acquire(np.random.default_rng(1), "T1_IR", signal, (1, 1, 3), NONE)
+    assert scan.dtype == np.float32
+    assert np.array_equal(scan, signal)
+
+
+def test_storing_by_hand() -> None:
+    stored = store(np.float32([-0.5, 0.0, 0.0126, 99.0]), 800, 1000)
+    assert stored.dtype == np.int16
+    assert stored.tolist() == [600, 1000, 1010, 32767]
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**31), shift=st.floats(0.5, 2))
+def test_t1_is_what_the_labels_follow(seed: int, shift: float) -> None:
+    moving = NONE.model_copy(update={"thick": 1, "thick_mm": (1, 1), "shift_mm": (shift, shift)})
+    signal = np.zeros((9, 9, 9), np.float32)
+    signal[4, 4, 4] = 1
+    scans = {
+        name: acquire(np.random.default_rng(seed), name, signal, (1, 1, 1), moving)
+        for name in ("T1", "T2_FLAIR")
+    }
+    assert scans["T1"][4, 4, 4] == 1
+    assert scans["T2_FLAIR"][4, 4, 4] < 1
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_a_flat_signal_becomes_an_uneven_scan(sequence: str) -> None:
+    flat = np.ones((24, 24, 12), np.float32)
+    scan = acquire(np.random.default_rng(0), sequence, flat, (2.0, 2.0, 4.0), ARTEFACTS[sequence])
+    # Bias 10 %, texture 4.5 % and noise 4 % make 12 %.
+    assert 0.06 < scan.std() / scan.mean() < 0.2
+
+
+def test_noise_is_rician_where_nothing_is_below_0() -> None:
+    noisy = NONE.model_copy(update={"noise": (0.1, 0.1)})
+    air = np.zeros((40, 40, 20), np.float32)
+    signed = air.copy()
+    signed[0, 0, 0] = -1
+    magnitude, difference = (
+        acquire(np.random.default_rng(0), "T1_IR", signal, (1, 1, 1), noisy)
+        for signal in (air, signed)
+    )
+    # A Rayleigh distribution has the mean sigma * sqrt(pi / 2).
+    assert magnitude.mean() == pytest.approx(0.1 * np.sqrt(np.pi / 2), rel=0.02)
+    assert magnitude.min() >= 0
+    assert difference.mean() == pytest.approx(0, abs=2e-3)
+    assert difference.std() == pytest.approx(0.1, rel=0.02)

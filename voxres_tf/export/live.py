@@ -1,0 +1,80 @@
+"""What the trained networks themselves answer of the reference scan, by NumPy's road."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.contract import Contract
+from voxres_tf.dataset.subject import Subject
+from voxres_tf.export.reference import CASES_FILE, alone, scan_file
+from voxres_tf.export.stages import Answer, Stages
+from voxres_tf.inference.tiling import TileFunction, predict_tiled
+from voxres_tf.preprocess.channels import prepare
+from voxres_tf.volume import write_volume
+
+Floats = NDArray[np.float32]
+
+TILES = ((1, 16, 16, 16), (2, 16, 16, 16), (1, 32, 24, 16))
+"""Shapes [B, X, Y, Z] for the signatures of tiles: a first one, another batch, another space."""
+
+
+def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract) -> None:
+    """Write the reference, a NIfTI per modality, and `cases.npz` with the live networks' answers.
+
+    The latter has the `signatures` of tiles, for the first of them tile0 and expected0, for the
+    second tile1, ...; `volume`, float32 [X, Y, Z, K], the probabilities of the whole reference; and
+    `alone`, those with its first modality only, if the model can do with that.
+    """
+    for name, volume in subject.images.items():
+        write_volume(scan_file(work, name), volume.data, volume.grid)
+    image = prepare(subject, contract.preprocess).image
+    answers = _live(image, stages, contract)
+    cases = {"volume": answers[-1], **_tiles(image, answers, stages)}
+    first = alone(contract)
+    if first:
+        only = Subject(subject.id, {first: subject.images[first]}, subject.grid)
+        cases["alone"] = _live(prepare(only, contract.preprocess).image, stages, contract)[-1]
+    np.savez(work / CASES_FILE, allow_pickle=False, **cases)
+
+
+def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
+    """What the live networks answer of a volume, pass after pass."""
+    answers: list[Floats] = []
+    for name in stages.passes:
+        seen = np.concatenate([image, *answers], axis=-1)
+        network = stages.answer(name, fuse=False)
+        classes = len(contract.classes)
+        answers.append(predict_tiled(seen, _in_numpy(network), classes, contract.patch))
+    return answers
+
+
+def _tiles(image: Floats, answers: Sequence[Floats], stages: Stages) -> dict[str, NDArray[Any]]:
+    """A tile of each of `TILES` for every signature of tiles, and what the live networks answer."""
+    names: list[str] = []
+    cases: dict[str, NDArray[Any]] = {}
+    for name, channels in stages.channels().items():
+        seen = np.concatenate([image, *answers], axis=-1)[..., :channels]
+        answer = _in_numpy(stages.answer(name, fuse=False))
+        for shape in TILES:
+            tile = _middle(seen, shape)
+            cases |= {f"tile{len(names)}": tile, f"expected{len(names)}": answer(tile)}
+            names.append(name)
+    return {"signatures": np.array(names), **cases}
+
+
+def _middle(image: Floats, shape: tuple[int, int, int, int]) -> Floats:
+    """The middle of a volume as tiles [B, X, Y, Z, C], side by side along X."""
+    batch, x, y, z = shape
+    sizes = (batch * x, y, z)
+    starts = [(have - size) // 2 for have, size in zip(image.shape[:3], sizes, strict=True)]
+    block = image[tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))]
+    return block.reshape(*shape, -1)
+
+
+def _in_numpy(network: Answer) -> TileFunction:
+    return lambda tiles: np.asarray(network(tiles))

@@ -1,0 +1,57 @@
+"""The scan that every export is tried on: a phantom, the same wherever it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from voxres_tf.contract import Contract
+from voxres_tf.dataset.subject import Subject
+from voxres_tf.phantom.generate import STEMS, scan
+from voxres_tf.phantom.sampling import Size
+from voxres_tf.preprocess.geometry import working_grid
+
+SEED = 0
+LEAST_SHAPE = (32, 24, 16)
+"""Voxels of the smallest reference: the tiles that are compared are cut from it."""
+
+_SPACING_MM = (1.0, 1.0, 3.0)
+_LONGER, _SHORTER = 8, 3
+
+CASES_FILE = "cases.npz"
+"""Beside the reference's scans: what the trained networks answer; see `live.write_cases`."""
+
+
+def reference_scan(contract: Contract) -> Subject:
+    """A phantom that a model takes as it comes: axes right, anterior, superior, fitting spacing.
+
+    It is a little wider than the model's tile, so that tiles overlap, and a little lower, so that
+    they are padded, if the tile is not smaller than that.
+
+    Args:
+        contract: of the model.
+
+    Returns:
+        a subject with all modalities of the contract, int16. FLAIR stands in for T2.
+    """
+    tile = contract.patch
+    wanted = (tile[0] + _LONGER, tile[1], tile[2] - _SHORTER)
+    x, y, z = (max(pair) for pair in zip(wanted, LEAST_SHAPE, strict=True))
+    usual = Size((x, y, z), _SPACING_MM, (1, 1, 1))
+    taken_mm = working_grid(usual.grid(), contract.preprocess.resolution).spacing_mm
+    scans = scan(np.random.default_rng(SEED), Size((x, y, z), taken_mm, (1, 1, 1)))
+    modalities: tuple[str, ...] = contract.preprocess.modalities
+    images = {m: scans[STEMS.get(m, STEMS["flair"])] for m in modalities}
+    return Subject("reference", images, scans["T1"].grid)
+
+
+def alone(contract: Contract) -> str | None:
+    """The first modality of a model that takes more of them but can do with it, else None."""
+    first, *others = contract.preprocess.modalities
+    return first if others and contract.fault_of([first]) is None else None
+
+
+def scan_file(work: Path, modality: str) -> Path:
+    """Where a scan of the reference lies in a folder."""
+    return work / f"{modality}.nii"

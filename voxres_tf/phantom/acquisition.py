@@ -1,0 +1,76 @@
+"""From the ideal signal of a scan to what a scanner stores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from voxres_tf.phantom.field import Field, Floats, random_field, smooth_noise
+from voxres_tf.phantom.randomisation import Artefacts
+
+
+def acquire(
+    rng: np.random.Generator,
+    sequence: str,
+    signal: Floats,
+    spacing_mm: tuple[float, float, float],
+    config: Artefacts,
+) -> Floats:
+    """Turn an ideal signal into what a scanner would measure.
+
+    In this order: misregistration, blur, texture, a bias field, and noise, which is Rician but for
+    scans that go below 0.
+
+    Args:
+        rng: where the randomness comes from.
+        sequence: one of `contrast.SEQUENCES`; T1, which the labels follow, is not misregistered
+            and was not sampled from thicker slices.
+        signal: float32 [X, Y, Z], tissues of the order of 1, below 0 in signed T1-IR only.
+        spacing_mm: of the voxels.
+        config: the ranges.
+
+    Returns:
+        float32 [X, Y, Z], on the signal's scale.
+    """
+    spacing = np.array(spacing_mm)
+    along = rng.uniform(*config.thick_mm) if rng.random() < config.thick else 0.0
+    if sequence != "T1":
+        shift = rng.choice([-1, 1], 3) * rng.uniform(*config.shift_mm, 3) / spacing
+        signal = ndimage.shift(signal, shift, order=1, mode="nearest")
+    else:
+        along = 0.0
+    blur = rng.uniform(*config.blur_mm)
+    signal = ndimage.gaussian_filter(signal, np.array([blur, blur, along]) / spacing)
+    texture = smooth_noise(rng, signal.shape, (1.0 / spacing).tolist())
+    bias = np.exp(
+        np.float32(rng.uniform(*config.bias)) * _broad_field(rng, signal.shape, spacing_mm)
+    )
+    signal = signal * (1 + np.float32(rng.uniform(*config.texture)) * texture) * bias
+    sigma = np.float32(rng.uniform(*config.noise))
+    first, second = (sigma * rng.standard_normal(signal.shape, np.float32) for _ in range(2))
+    signed = bool((signal < 0).any())
+    measured: Floats = signal + first if signed else np.hypot(signal + first, second)
+    return measured
+
+
+def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int16]:
+    """A scan in whole numbers, `scale` times what was measured, plus `offset`."""
+    limits = np.iinfo(np.int16)
+    values = np.rint(measured * np.float32(scale) + np.float32(offset))
+    stored: NDArray[np.int16] = np.clip(values, limits.min, limits.max).astype(np.int16)
+    return stored
+
+
+def _broad_field(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
+) -> Floats:
+    """A field of standard deviation 1 on the voxels that changes over some 60 mm."""
+    sides = [n * mm for n, mm in zip(shape, spacing_mm, strict=True)]
+    half = (sides[0] / 2, sides[1] / 2, sides[2] / 2)
+    lattice = random_field(rng, half, 12.0, 60.0)
+    points = np.meshgrid(
+        *[np.float32((np.arange(n) - n / 2) * mm) for n, mm in zip(shape, spacing_mm, strict=True)],
+        indexing="ij",
+    )
+    return Field(lattice.values, lattice.origin_mm, lattice.step_mm).at(np.stack(points))

@@ -1,0 +1,139 @@
+"""What a picture shows of a segmented subject: which part, which slices, at what grey values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxres_tf.errors import DataError, message
+
+_MARGIN_MM = 14.0
+# Between the base and the top of the brain, where all three tissues are to be seen.
+_LOWEST, _HIGHEST = 0.35, 0.92
+ValueT = TypeVar("ValueT", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A segmented subject, its axes in right-anterior-superior order.
+
+    Attributes:
+        image: any real numbers, [X, Y, Z].
+        prediction: classes 0..3, of that shape.
+        reference: classes 0..3, of that shape; None where there is none.
+        spacing_mm: distance between voxel centres along the three axes.
+        title: stands above.
+        dice: tissue -> Dice, added to the title; None is drawn as "-".
+        scored: bool, of that shape; voxels where it is False get no outlines.
+
+    Raises:
+        DataError: if the shapes differ or there are not three axes.
+    """
+
+    image: NDArray[Any]
+    prediction: NDArray[np.uint8]
+    reference: NDArray[np.uint8] | None
+    spacing_mm: Sequence[float]
+    title: str
+    dice: Mapping[str, float | None] | None = None
+    scored: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        parts = [p for p in (self.prediction, self.reference, self.scored) if p is not None]
+        if self.image.ndim != 3 or any(p.shape != self.image.shape for p in parts):
+            received = ", ".join(str(p.shape) for p in (self.image, *parts))
+            rule = "image and labels are [X, Y, Z] of one shape"
+            raise DataError(message("picture", rule, received, "bring them to one grid"))
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A slice as it is drawn: x grows to the subject's right, which goes on the left.
+
+    Attributes:
+        grey: 0..1, [X, Y].
+        labels: "prediction" and, where there is one, "reference" -> classes 0..3, [X, Y].
+        extent_mm: sides.
+    """
+
+    grey: NDArray[np.float32]
+    labels: Mapping[str, NDArray[np.uint8]]
+    extent_mm: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is drawn of a case.
+
+    Attributes:
+        case: the case.
+        slices: how many, at most.
+    """
+
+    case: Case
+    slices: int
+
+    @cached_property
+    def labels(self) -> dict[str, NDArray[np.uint8]]:
+        """Classes by row, 0 where they are not scored."""
+        scored = self.case.scored
+        both = {"prediction": self.case.prediction, "reference": self.case.reference}
+        return {
+            name: classes if scored is None else np.where(scored, classes, np.uint8(0))
+            for name, classes in both.items()
+            if classes is not None
+        }
+
+    @cached_property
+    def box(self) -> tuple[slice, slice, slice]:
+        """Bounds of the labels with a margin in plane; the whole volume if there are none."""
+        inside = np.any([classes > 0 for classes in self.labels.values()], axis=0)
+        box = []
+        for axis, step in enumerate(self.case.spacing_mm):
+            found = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+            first, last = (found[0], found[-1]) if found.size else (0, inside.shape[axis] - 1)
+            margin = round(_MARGIN_MM / step) if axis < 2 else 0
+            box.append(
+                slice(max(0, int(first) - margin), min(inside.shape[axis], int(last) + margin + 1))
+            )
+        return box[0], box[1], box[2]
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """Slices in the middles of equal parts of the brain's height."""
+        z = self.box[2]
+        shares = (np.arange(self.slices) + 0.5) / self.slices
+        wanted = (_LOWEST + (_HIGHEST - _LOWEST) * shares) * (z.stop - 1 - z.start)
+        return sorted({z.start + round(float(w)) for w in wanted})
+
+    @cached_property
+    def grey(self) -> NDArray[np.float32]:
+        """The image, 0..1 between two percentiles inside the box; zeros for a constant one."""
+        values = np.nan_to_num(self.case.image[self.box[:2]].astype(np.float32))
+        low, high = np.percentile(values[:, :, self.box[2]], (1.0, 99.7))
+        window: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+        return window
+
+    @property
+    def extent_mm(self) -> tuple[float, float]:
+        """Sides of the box in plane."""
+        x, y = (
+            (side.stop - side.start) * step
+            for side, step in zip(self.box[:2], self.case.spacing_mm[:2], strict=True)
+        )
+        return x, y
+
+    def plane(self, level: int) -> Plane:
+        """One slice."""
+        x, y, _ = self.box
+        labels = {name: _flipped(classes[x, y, level]) for name, classes in self.labels.items()}
+        return Plane(_flipped(self.grey[:, :, level]), labels, self.extent_mm)
+
+
+def _flipped(values: NDArray[ValueT]) -> NDArray[ValueT]:
+    return values[::-1]
