@@ -20,6 +20,12 @@ LINK = re.compile(rf"{COLAB}/github/([\w.-]+/[\w.-]+)/blob/main/notebooks/(0\d-[
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
+@pytest.fixture(autouse=True)
+def _as_a_user_starts_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the log level that TensorFlow, imported by other tests, has left in this process."""
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+
+
 def executed(name: str, folder: Path, wanted: str) -> tuple[Any, nbformat.NotebookNode]:
     """The value of an expression after the last cell, and the notebook with its outputs."""
     notebook = nbformat.read(FOLDER / name, as_version=4)
