@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
-from tests.inference.loopback import Model, formula_contract, serve_grpc
+from tests.contracts import formula_contract
+from tests.inference.loopback import Model, serve_grpc
 from tests.inference.ways import serve_rest
 
 

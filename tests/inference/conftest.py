@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.loopback import Model, formula, formula_contract
+from tests.contracts import formula_contract
+from tests.inference.loopback import Model, formula
 from tests.inference.ways import WAYS
 from voxres_tf.config import Resolution
 from voxres_tf.contract import ANSWER, CONTRACT_FILE

@@ -17,8 +17,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from voxres_tf.config import RunConfig
-from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES, Contract
+from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_PROBABILITIES
 from voxres_tf.preprocess.filters import normalise_slices
 from voxres_tf.wire import MODEL_STATES, from_tensor, message_class, to_tensor
 
@@ -28,20 +27,6 @@ def formula(tiles):
     t1, flair = tiles[..., 0], tiles[..., 1]
     codes = np.where(t1 > 0.5, 3, np.where(flair > 0.5, 2, 1))
     return np.eye(4, dtype=np.float32)[codes]
-
-
-def formula_contract():
-    """Of a model that takes T1 and FLAIR as they are, in tiles of 8 x 16 x 8."""
-    config = RunConfig().updated(preprocess={"modalities": ("t1", "flair"), "filtered": False})
-    return Contract(
-        name="formula",
-        version=3,
-        preprocess=config.preprocess,
-        channels=config.preprocess.channels,
-        model=config.model,
-        patch=(8, 16, 8),
-        weights_sha256="0" * 64,
-    )
 
 
 class RefusalError(Exception):

@@ -15,11 +15,10 @@ from voxres_tf.evaluation.metrics import dice
 from voxres_tf.inference.catalogue import CARD_SECTIONS, describe
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.phantom.generate import generate_subject
+from voxres_tf.phantom.generate import STEMS, generate_subject
 from voxres_tf.volume import Grid, Volume
 
 NAME = "brain-tissue"
-FILES = {"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"}
 
 
 @cache
@@ -38,7 +37,7 @@ def segment(images: dict[str, Volume]) -> NDArray[np.uint8]:
 
 
 def scans(*modalities: str) -> dict[str, Volume]:
-    return {m: phantom()[FILES[m]] for m in modalities}
+    return {m: phantom()[STEMS[m]] for m in modalities}
 
 
 @cache
@@ -82,4 +81,4 @@ def test_it_is_small_and_says_what_it_is_for() -> None:
     model = describe(NAME)
     assert model.megabytes <= 20
     assert all(model.card[heading.lower()] for heading in CARD_SECTIONS)
-    assert set(read_contract(resolve_model(NAME)).optional_modalities) == set(FILES)
+    assert set(read_contract(resolve_model(NAME)).optional_modalities) == set(STEMS)

@@ -13,8 +13,9 @@ import tensorflow as tf
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from scipy.ndimage import gaussian_filter
 
-from voxres_tf.config import Resolution, RunConfig
-from voxres_tf.contract import SEGMENT_NIFTI, Contract
+from tests.contracts import formula_contract
+from voxres_tf.config import Resolution
+from voxres_tf.contract import SEGMENT_NIFTI
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.export.graph.nifti import nifti_function
 from voxres_tf.export.graph.nifti_header import DATATYPES, FIRST_VOXEL
@@ -34,26 +35,12 @@ ORIENTATIONS = [
 ]
 
 
-def make_contract(*, resolution=None, optional=()):
-    modalities = tuple(MODALITIES.values())
-    config = RunConfig().updated(
-        preprocess={"modalities": modalities, "filtered": False, "resolution": resolution}
-    )
-    return Contract(
-        name="formula",
-        version=1,
-        preprocess=config.preprocess,
-        channels=config.preprocess.channels,
-        model=config.model,
-        patch=(8, 8, 8),
-        optional_modalities=optional,
-        weights_sha256="0" * 64,
-    )
-
-
-PLAIN = make_contract()
-RESAMPLING = make_contract(
-    resolution=Resolution().model_dump(), optional=tuple(MODALITIES.values())
+PLAIN = formula_contract(tuple(MODALITIES.values()), (8, 8, 8))
+RESAMPLING = formula_contract(
+    tuple(MODALITIES.values()),
+    (8, 8, 8),
+    resolution=Resolution().model_dump(),
+    optional=tuple(MODALITIES.values()),
 )
 
 
