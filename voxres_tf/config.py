@@ -129,6 +129,9 @@ class TrainingConfig(Config):
         ema: share that a step leaves of the weights' moving average, which validation and the saved
             weights then take; 0 keeps none. Batch normalisation's statistics stay those of the raw
             weights (see `training.averages`).
+        frozen_norm: batch normalisation keeps the statistics, scale and offset that it starts with
+            and applies the statistics as prediction does; for a training that starts from trained
+            weights. Without it, the batch's own statistics normalise it.
         l2: lambda of eq. (3), times the sum of the squared kernels.
         aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs,
             for networks that have them.
@@ -153,6 +156,7 @@ class TrainingConfig(Config):
     decay_power: Annotated[float, Field(ge=0)] = 0.9
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    frozen_norm: bool = False
     l2: Annotated[float, Field(ge=0)] = 2.5e-4
     aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
     aux_start: Annotated[float, Field(gt=0)] = 1.0

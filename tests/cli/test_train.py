@@ -63,7 +63,7 @@ def test_options_go_before_the_preset(
 ) -> None:
     options = "--modalities flair --no-filtered --crop 32,32,16 --epochs 3 --steps-per-epoch 7"
     options += " --precision mixed_bfloat16 --no-flip --val 2 --resume never --seed 9"
-    options += " --modality-dropout 0.3 --ema 0.99"
+    options += " --modality-dropout 0.3 --ema 0.99 --frozen-norm"
     code, output = invoke(data, "-o", tmp_path / "run", *options.split())
     assert code == 0, output
     config, training = calls[0]["config"], calls[0]["config"].training
@@ -73,6 +73,7 @@ def test_options_go_before_the_preset(
     assert (training.precision, training.flip, training.seed) == ("mixed_bfloat16", False, 9)
     assert training.modality_dropout == 0.3
     assert training.ema == 0.99
+    assert training.frozen_norm
     assert calls[0]["ids"] == ["1", "3"]
     assert [s.id for s in calls[0]["val"]] == ["2"]
     assert calls[0]["resume"] == "never"

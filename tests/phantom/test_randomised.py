@@ -13,7 +13,7 @@ from voxres_tf.dataset.subject import read_subject
 from voxres_tf.errors import ConfigError, OutputExistsError
 from voxres_tf.phantom.contrast import SEQUENCES
 from voxres_tf.phantom.labelmap import LabelHead
-from voxres_tf.phantom.randomisation import Geometry, Outside, Randomisation
+from voxres_tf.phantom.randomisation import Contrast, Geometry, Outside, Randomisation
 from voxres_tf.phantom.randomised import randomised_subject
 from voxres_tf.phantom.write import write_randomised
 from voxres_tf.schema import parse
@@ -52,6 +52,19 @@ def test_labels_hold_every_class(subject: dict[str, Volume]) -> None:
     assert ml[2] == pytest.approx(760, rel=0.2)
     assert ml[1] == pytest.approx(290, rel=0.35)
     assert ml[0] > 10
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+def test_an_offset_makes_what_was_stripped_darker_than_tissue(
+    label_map: Path, offset: float
+) -> None:
+    contrast = Contrast(arbitrary=0, magnitude=0, inversion_ms=(350, 400), offset=offset)
+    ranges = config(stripped=1, partly=0).model_copy(update={"contrast": contrast})
+    found = randomised_subject(LabelHead(label_map), ranges, 3, 1)
+    scan, tissue = found["T1_IR"].data, found["labels"].data > 0
+    assert (scan == 0).any()
+    assert np.mean(scan[tissue] > 0) == pytest.approx(offset, abs=0.1)
+    assert (found["T1"].data >= 0).all()
 
 
 def test_a_stripped_head_ends_near_the_brain(subject: dict[str, Volume], label_map: Path) -> None:

@@ -124,6 +124,26 @@ def test_a_run_starts_from_another_and_resumes_without_it(
         fit.train(subjects[:1], run, more, start=read_start(other))
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_normalisation_keeps_what_it_starts_with(
+    subjects: list[SubjectFiles], config: RunConfig, tiny_run: Path, tmp_path: Path, frozen: bool
+) -> None:
+    config = config.updated(training={"steps": 2, "frozen_norm": frozen})
+    run = fit.train(subjects[:1], tmp_path / "run", config, start=read_start(tiny_run))
+    given, found = (arrays(load_stages(path).last.model) for path in (tiny_run, run))
+    kept = {name for name, array in found.items() if np.array_equal(array, given[name])}
+    norms = {name for name in given if "_bn/" in name}
+    assert kept == (norms if frozen else set())
+
+
+def test_normalisation_without_a_start_has_nothing_to_keep(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    frozen = config.updated(training={"frozen_norm": True})
+    with pytest.raises(TrainingError, match=r"come with trained weights.*Give --init"):
+        fit.train(subjects[:1], tmp_path / "run", frozen)
+
+
 def test_a_network_that_cannot_start_so(
     subjects: list[SubjectFiles], config: RunConfig, tiny_run: Path, tmp_path: Path
 ) -> None:

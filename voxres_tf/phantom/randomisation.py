@@ -52,9 +52,9 @@ class Outside(Config):
         dark_air: share of the whole heads whose background is exactly 0.
     """
 
-    stripped: Share = 0.35
+    stripped: Share = 0.4
     partly: Share = 0.15
-    strip_margin_mm: Range = (-0.5, 5.0)
+    strip_margin_mm: Range = (-1.0, 3.5)
     part_margin_mm: Range = (6.0, 25.0)
     dark_air: Share = 0.3
 
@@ -76,15 +76,18 @@ class Contrast(Config):
         outside_sd: the same outside the brain, where scanners and heads differ more.
         inversion_ms: inversion time of T1-IR.
         magnitude: share of T1-IR scans that are stored without their sign.
+        offset: share of those with a sign that are stored with an offset which makes them positive,
+            so that what was cleared away is darker than all tissue and not brighter.
     """
 
-    arbitrary: Share = 0.15
+    arbitrary: Share = 0.1
     least_difference: NotNegative = 0.12
-    power: Range = (0.6, 1.5)
-    tissue_sd: NotNegative = 0.06
+    power: Range = (0.75, 1.5)
+    tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
     inversion_ms: Range = (350.0, 650.0)
-    magnitude: Share = 0.4
+    magnitude: Share = 0.3
+    offset: Share = 0.5
 
 
 class Artefacts(Config):
@@ -100,8 +103,8 @@ class Artefacts(Config):
     """
 
     texture: Range = (0.0, 0.06)
-    noise: Range = (0.01, 0.08)
-    bias: Range = (0.0, 0.25)
+    noise: Range = (0.01, 0.06)
+    bias: Range = (0.0, 0.2)
     blur_mm: Range = (0.2, 0.9)
     thick: Share = 0.3
     thick_mm: Range = (0.5, 2.0)

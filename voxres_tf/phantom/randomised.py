@@ -51,7 +51,10 @@ def randomised_subject(
     grid = size.grid()
     found = {}
     for name, image in zip(SEQUENCES, images, strict=True):
-        scan = store(acquire(rng, name, image, size.spacing_mm, config.artefacts), _STORED_SCALE)
+        measured = acquire(rng, name, image, size.spacing_mm, config.artefacts)
+        lifted = bool((image < 0).any()) and rng.random() < config.contrast.offset
+        offset = _STORED_SCALE * (rng.random() - measured.min()) if lifted else 0.0
+        scan = store(measured, _STORED_SCALE, offset)
         # What was cleared away, or never stored, is 0 and not noise.
         found[name] = Volume(np.where(air & dark, np.int16(0), scan), grid)
     return found | {"labels": Volume(classes, grid)}

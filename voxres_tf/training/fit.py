@@ -103,6 +103,9 @@ def _fit(
     resumed = folder.state.is_file()
     source = recorded(folder, start) if resumed else {}
     _require_sound_kernels(config.training)
+    if config.training.frozen_norm and start is None and not resumed:
+        rule = "statistics of batch normalisation that can be kept come with trained weights"
+        raise TrainingError(message(folder.path, rule, "none", "give --init or no --frozen-norm"))
     write_json(folder.config, config.model_dump(mode="json"))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
@@ -110,6 +113,8 @@ def _fit(
     strategy = _strategy(training.batch)
     with strategy.scope():
         model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))
+        if training.frozen_norm:
+            _freeze_norm(model)
         losses = build_losses(training, outputs)
         model.compile(
             optimizer=build_optimizer(training),
@@ -174,6 +179,12 @@ def _callbacks(
         cb.Checkpoint(folder.state, counter, training, folder.last),
         *([RawWeights()] if training.ema else []),
     ]
+
+
+def _freeze_norm(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
 
 
 def _require_sound_kernels(training: TrainingConfig) -> None:
