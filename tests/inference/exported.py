@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from tests.inference.loopback import Model
@@ -11,7 +12,7 @@ from voxres_tf.wire import from_tensor, message_class
 
 
 class Exported(Model):
-    """A version in a session of TensorFlow's C API; ask it by gRPC.
+    """A version in a session of TensorFlow's C API.
 
     It answers the warm-up requests of the version first; `warmed` is their signatures.
     """
@@ -30,4 +31,6 @@ class Exported(Model):
             self.warmed.append(request.model_spec.signature_name)
 
     def answered(self, function, signature, inputs):
-        return function.run(signature, **inputs)
+        # Numbers of a JSON request have come as float64.
+        given = {k: v.astype(np.float32) if v.dtype == float else v for k, v in inputs.items()}
+        return function.run(signature, **given)

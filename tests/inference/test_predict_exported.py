@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.inference.exported import Exported
-from tests.inference.loopback import serve_grpc
-from tests.inference.ways import connect
+from tests.inference.ways import WAYS, connect
 from voxres_tf.contract import ANSWER, SEGMENT, read_contract
 from voxres_tf.export.capi import CApiSession
 from voxres_tf.export.serving import write_warmup
@@ -25,15 +24,16 @@ def served(tiny_model, tmp_path_factory):
         yield folder, Exported(folder, session)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("mode", "signature"), [("tile", ANSWER), ("volume", SEGMENT)])
-def test_labels_are_those_of_prediction_here(served, write_subject, mode, signature):
+def test_labels_are_those_of_prediction_here(served, write_subject, mode, signature, way):
     folder, model = served
     files = write_subject()
     expected = Predictor(folder, device="cpu")(files)
     model.asked.clear()
-    with serve_grpc(model) as address:
+    with WAYS[way](model) as address:
         server = {"model_name": "tiny", "mode": mode}
-        found = connect(address, "grpc", server=server, probabilities=False)(files)
+        found = connect(address, way, server=server, probabilities=False)(files)
     assert set(model.asked) == {(1, signature)}
     assert len(np.unique(expected.labels.data)) > 1
     np.testing.assert_array_equal(found.labels.data, expected.labels.data)
