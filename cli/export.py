@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from .options import ShapeType
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True))
@@ -26,6 +28,9 @@ import click
     "--version",
     type=click.IntRange(min=1),
     help="Version to write.  [default: one above the highest there]",
+)
+@click.option(
+    "--tile", type=ShapeType(), help="Voxels of a tile in prediction.  [default: training's crop]"
 )
 @click.option(
     "--serving", is_flag=True,

@@ -41,7 +41,7 @@ class Contract(Config):
         model: the network's shape; of two stages the second's.
         classes: names of the outputs; class 0 is background.
         stride: spatial sizes of a tile are multiples of it.
-        patch: the tile that the network was trained on.
+        patch: the tile by which whole volumes are predicted.
         optional_modalities: those that may be missing, as long as one is there; their channels
             are then 0. All of them after training with modality dropout.
         first_stage: shapes of the networks whose mean probabilities the second stage takes as

@@ -16,13 +16,13 @@ def run(*arguments):
 def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
     output = tmp_path / "models" / "net"
-    result = run(tiny_run, "-o", output, "--version", 3, "--weights", "last")
+    result = run(tiny_run, "-o", output, "--version", 3, "--weights", "last", "--tile", "24,16,8")
     assert result.exit_code == 0, result.output
     first, second = result.output.splitlines()
     assert "net/3: against the trained network, on a simulated scan of 2 x 2 x 2 vo" in first
     assert second == "  some road  largest difference 2.0e-07, 100 % of 8 labels equal"
     contract = read_contract(output / "3")
-    assert (contract.name, contract.version) == ("net", 3)
+    assert (contract.name, contract.version, contract.patch) == ("net", 3, (24, 16, 8))
 
 
 def test_serving_prints_the_one_line_that_starts_a_server(tiny_run, tmp_path, monkeypatch):

@@ -153,6 +153,15 @@ def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
 
 
 @pytest.mark.usefixtures("no_fresh_process")
+def test_a_tile_of_its_own(tiny_run, tmp_path):
+    contract = read_contract(export_run(tiny_run, tmp_path / "m", tile=(24, 16, 16)))
+    assert contract.patch == (24, 16, 16) != load(RunConfig, tiny_run / "config.json").training.crop
+    with pytest.raises(ConfigError, match=r"crop.*multiple of 8.*15"):
+        export_run(tiny_run, tmp_path / "m", tile=(24, 16, 15))
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
+
+
+@pytest.mark.usefixtures("no_fresh_process")
 def test_weights_that_are_exported_already_are_not_exported_again(tiny_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)

@@ -30,6 +30,7 @@ def export_run(
     weights: Weights | None = None,
     name: str | None = None,
     version: int | None = None,
+    tile: tuple[int, int, int] | None = None,
     serving: bool = False,
 ) -> Path:
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
@@ -50,6 +51,9 @@ def export_run(
         weights: "best" by validation or "last"; best where there are any by default.
         name: of the model in its contract; the output folder's by default.
         version: 1 or more; one above the highest that is there by default.
+        tile: voxels of the tiles by which whole volumes are predicted, multiples of 8; by default
+            the training's crop. The networks see nothing beyond a tile, so that a larger one is
+            often the better one, and takes more memory.
         serving: write warm-up requests into the version, and beside it what TF Serving reads (see
             `serving.write_settings`).
 
@@ -57,7 +61,8 @@ def export_run(
         The folder of the version.
 
     Raises:
-        ConfigError: if the run's config cannot be read, or a server could not take the name.
+        ConfigError: if the run's config cannot be read, the tile is no tile, or a server could not
+            take the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
@@ -72,7 +77,7 @@ def export_run(
     # On the CPU, because there the live and the reloaded network agree to the last few bits.
     with tf.device("/CPU:0"):
         stages = load_stages(run, weights)
-        contract = _contract(stages, name or output.resolve().name, number)
+        contract = _contract(stages, name or output.resolve().name, number, tile)
         with atomic_path(target) as folder:
             _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
@@ -168,8 +173,12 @@ def _next_version(output: Path) -> int:
     return 1 + max((int(n) for n in names if n.isascii() and n.isdigit()), default=0)
 
 
-def _contract(stages: Stages, name: str, version: int) -> Contract:
+def _contract(
+    stages: Stages, name: str, version: int, tile: tuple[int, int, int] | None
+) -> Contract:
     last = stages.last
+    # Held to the same rules as a crop.
+    config = last.config.updated(training={"crop": tile} if tile else {})
     summary = last.run / "summary.json"
     return Contract(
         name=name,
@@ -179,7 +188,7 @@ def _contract(stages: Stages, name: str, version: int) -> Contract:
         optional_modalities=stages.optional_modalities,
         model=last.config.model,
         first_stage=tuple(stage.config.model for stage in stages.first),
-        patch=last.config.training.crop,
+        patch=config.training.crop,
         training=json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {},
         versions={
             "voxres-tf": __version__,
