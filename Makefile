@@ -23,10 +23,10 @@ types: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest
 
 coverage: setup
-	$(BIN)/pytest -n 2 --cov
+	$(BIN)/pytest --cov
 
 format: setup
 	$(BIN)/ruff check --fix
