@@ -196,7 +196,11 @@ def test_a_truncated_file_is_one_line(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.nii", b"no image"), ("a.nii.gz", gzip.compress(b"no image", mtime=0)), ("a.nii.gz", b"raw")],
+    [
+        ("a.nii", b"no image"),
+        ("a.nii.gz", gzip.compress(b"no image", mtime=0)),
+        ("a.nii.gz", b"raw"),
+    ],
 )
 def test_a_file_that_is_no_image_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
