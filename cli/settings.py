@@ -51,11 +51,6 @@ _OPTIONS = (
         type=click.FloatRange(0, 1, max_open=True),
         help="Share that a step leaves of the weights' moving average; 0: none.",
     ),
-    click.option(
-        "--frozen-norm/--no-frozen-norm",
-        default=None,
-        help="With --init: keep its batch normalisation's statistics.",
-    ),
     click.option("--l2", type=click.FloatRange(0), help="Lambda of eq. (3)."),
     click.option("--clip-norm", type=click.FloatRange(0), help="Limit of the gradient; 0: none."),
     click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),

@@ -20,6 +20,11 @@ from .settings import config_options, run_config
     metavar="MODEL",
     help="Start from trained weights: a run, an exported model's folder or a shipped name.",
 )
+@click.option(
+    "--frozen-norm/--no-frozen-norm",
+    default=None,
+    help="With --init: keep its batch normalisation's statistics.",
+)
 @config_options
 @click.option("--validate-every", type=click.IntRange(1), help="Epochs between validations.")
 @click.option("--val", default="", metavar="ID[,ID...]", help="Subjects to validate on.")

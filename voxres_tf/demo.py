@@ -79,7 +79,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
     """
     _refuse_finished(out)
     say = _numbered(say, 4)
-    # Half of the usual overlap and less than half of the tiles: for speed, at a point of Dice.
+    # Half of the usual overlap: 60 s instead of 104, for 1.6 points of GM on the average.
     predictor = Predictor(model or _shipped(), overlap=0.25, progress=True)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
     phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import tensorflow as tf
 
 from tests.inference.loopback import Model
 from voxres_tf.contract import read_contract
-from voxres_tf.export.serving import WARMUP_FILE
+from voxres_tf.export.capi import CApiSession
+from voxres_tf.export.serving import WARMUP_FILE, write_warmup
 from voxres_tf.wire import from_tensor, message_class
 
 
@@ -34,3 +40,13 @@ class Exported(Model):
         # Numbers of a JSON request have come as float64.
         given = {k: v.astype(np.float32) if v.dtype == float else v for k, v in inputs.items()}
         return function.run(signature, **given)
+
+
+@contextmanager
+def behind_server(found):
+    """A copy of the version `<name>/<version>/`, with warm-up requests, as an `Exported`."""
+    with TemporaryDirectory() as scratch:
+        folder = shutil.copytree(found, Path(scratch) / found.name)
+        write_warmup(folder, read_contract(folder))
+        with CApiSession(folder) as session:
+            yield Exported(folder, session)

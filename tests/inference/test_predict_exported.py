@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
-from tests.inference.exported import Exported
+from tests.inference.exported import behind_server
 from tests.inference.ways import WAYS, connect
-from voxres_tf.contract import ANSWER, SEGMENT, read_contract
-from voxres_tf.export.capi import CApiSession
-from voxres_tf.export.serving import write_warmup
+from voxres_tf.contract import ANSWER, SEGMENT
 from voxres_tf.inference.predict import Predictor
 
 
 @pytest.fixture(scope="module")
-def served(tiny_model, tmp_path_factory):
+def served(tiny_model):
     """The version, and it behind the server's interface."""
-    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("served") / "tiny" / "1")
-    write_warmup(folder, read_contract(folder))
-    with CApiSession(folder) as session:
-        yield folder, Exported(folder, session)
+    with behind_server(tiny_model) as model:
+        yield tiny_model, model
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
-from tests.inference.exported import Exported
+from tests.inference.exported import behind_server
 from tests.inference.loopback import serve_grpc
-from voxres_tf.contract import read_contract
 from voxres_tf.dataset.subject import Subject
-from voxres_tf.export.capi import CApiSession
-from voxres_tf.export.serving import write_warmup
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.server import Server
@@ -34,11 +29,8 @@ def expected(subject):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    found = resolve_model(NAME)
-    folder = shutil.copytree(found, tmp_path_factory.mktemp("served") / NAME / found.name)
-    write_warmup(folder, read_contract(folder))
-    with CApiSession(folder) as session, serve_grpc(Exported(folder, session)) as address:
+def address():
+    with behind_server(resolve_model(NAME)) as model, serve_grpc(model) as address:
         yield address
 
 

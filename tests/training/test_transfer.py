@@ -142,6 +142,7 @@ def test_normalisation_without_a_start_has_nothing_to_keep(
     frozen = config.updated(training={"frozen_norm": True})
     with pytest.raises(TrainingError, match=r"come with trained weights.*Give --init"):
         fit.train(subjects[:1], tmp_path / "run", frozen)
+    assert not (tmp_path / "run" / "cache").exists()  # said before the scans are prepared
 
 
 def test_a_network_that_cannot_start_so(

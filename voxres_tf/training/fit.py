@@ -65,6 +65,7 @@ def train(
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
+        _require_norm(folder, config, start)
         if start is not None:
             start.require_match(config)
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
@@ -84,6 +85,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, "auto")
+        _require_norm(folder, config, None)
         _fit(folder, config, subjects, ())
 
 
@@ -103,9 +105,6 @@ def _fit(
     resumed = folder.state.is_file()
     source = recorded(folder, start) if resumed else {}
     _require_sound_kernels(config.training)
-    if config.training.frozen_norm and start is None and not resumed:
-        rule = "statistics of batch normalisation that can be kept come with trained weights"
-        raise TrainingError(message(folder.path, rule, "none", "give --init or no --frozen-norm"))
     write_json(folder.config, config.model_dump(mode="json"))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
@@ -179,6 +178,12 @@ def _callbacks(
         cb.Checkpoint(folder.state, counter, training, folder.last),
         *([RawWeights()] if training.ema else []),
     ]
+
+
+def _require_norm(folder: RunFolder, config: RunConfig, start: Start | None) -> None:
+    if config.training.frozen_norm and start is None and not folder.state.is_file():
+        rule = "statistics of batch normalisation that can be kept come with trained weights"
+        raise TrainingError(message(folder.path, rule, "none", "give --init or no --frozen-norm"))
 
 
 def _freeze_norm(model: keras.Model) -> None:
