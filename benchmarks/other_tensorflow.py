@@ -36,8 +36,10 @@ def write(path, file, folder):
     config = contract.preprocess
     subject = read_subject(subject_from_folder(Path(folder)), config.modalities, with_labels=True)
     prepared, images = prepare(subject, config), stack_modalities(subject, config).image
-    starts = (np.subtract(prepared.classes.shape, contract.patch) // 2).tolist()
-    middle = tuple(slice(a, a + n) for a, n in zip(starts, contract.patch, strict=True))
+    shape = prepared.classes.shape
+    tile_shape = np.minimum(shape, contract.patch) // 8 * 8
+    starts = (shape - tile_shape) // 2
+    middle = tuple(slice(a, a + n) for a, n in zip(starts, tile_shape, strict=True))
     tile, classes = prepared.image[middle][None], prepared.classes[middle][None]
     answered = answers(tf.saved_model.load(path), tile, images)
     np.savez_compressed(file, in_tile=tile, in_images=images, classes=classes, **answered)
