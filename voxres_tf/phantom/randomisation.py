@@ -85,8 +85,8 @@ class Contrast(Config):
     power: Range = (0.75, 1.5)
     tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
-    inversion_ms: Range = (350.0, 650.0)
-    magnitude: Share = 0.3
+    inversion_ms: Range = (340.0, 520.0)
+    magnitude: Share = 0.1
     offset: Share = 0.5
 
 
@@ -105,7 +105,7 @@ class Artefacts(Config):
     texture: Range = (0.0, 0.06)
     noise: Range = (0.01, 0.06)
     bias: Range = (0.0, 0.2)
-    blur_mm: Range = (0.2, 0.9)
+    blur_mm: Range = (0.2, 1.3)
     thick: Share = 0.3
     thick_mm: Range = (0.5, 2.0)
     shift_mm: Range = (0.0, 0.7)
