@@ -3,7 +3,6 @@
     python other_tensorflow.py write    MODEL ANSWERS.npz SUBJECT
     python other_tensorflow.py ask      MODEL ANSWERS.npz
     python other_tensorflow.py finetune MODEL ANSWERS.npz    with tensorflow-addons
-    python other_tensorflow.py ops      MODEL
 
 MODEL is the folder <name>/<version>/ of `voxres export`, SUBJECT that of a labelled subject.
 """
@@ -73,18 +72,5 @@ def finetune(path, file):
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
 
-def ops(path):
-    """List the model's operations, each with all attributes that this TensorFlow knows."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-    from tensorflow.python.framework import op_def_registry
-
-    (meta,) = SavedModel.FromString(Path(path, "saved_model.pb").read_bytes()).meta_graphs
-    functions = meta.graph_def.library.function
-    nodes = [*meta.graph_def.node, *(node for f in functions for node in f.node_def)]
-    for name in sorted({node.op for node in nodes}):
-        known = op_def_registry.get(name)
-        print(name, *(a.name for a in known.attr) if known else ["unknown"])
-
-
 if __name__ == "__main__":
-    {"write": write, "ask": ask, "finetune": finetune, "ops": ops}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "ask": ask, "finetune": finetune}[sys.argv[1]](*sys.argv[2:])
