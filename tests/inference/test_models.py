@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from voxres_tf.errors import ModelError
@@ -38,6 +41,23 @@ def test_shipped_name(name_folder, tmp_path, monkeypatch):
     assert resolve_model("net") == package / "net" / "10"
     with pytest.raises(ModelError, match=r"shipped: net\)"):
         resolve_model("nut")
+
+
+def test_name_of_a_shipped_model_and_of_a_folder_here(name_folder, tmp_path, monkeypatch):
+    shipped = tmp_path / "site" / "some_models" / "net"
+    shutil.copytree(name_folder, shipped)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setattr(models, "PACKAGE", "some_models")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"Write \./net for the folder"):
+        resolve_model("net")
+    assert resolve_model("./net") == Path("net/10")
+    assert resolve_model(shipped) == shipped / "10"
+    monkeypatch.chdir(shipped.parent)
+    assert resolve_model("net") == shipped / "10"
+    (tmp_path / "else" / "net").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "else")
+    assert resolve_model("net") == shipped / "10", "a folder without a model is none"
 
 
 def test_unknown_name_without_shipped_models(monkeypatch):

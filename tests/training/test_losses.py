@@ -12,6 +12,7 @@ from voxres_tf.training.losses import (
     build_losses,
     build_metrics,
     build_optimizer,
+    build_running_means,
     l2_in_loss,
     voxel_cross_entropy,
 )
@@ -104,3 +105,27 @@ def test_gradients_are_clipped_by_their_global_norm() -> None:
         [(np.array([3.0], np.float32), a), (np.array([4.0], np.float32), b)]
     )
     assert [float(a[0]), float(b[0])] == pytest.approx([-0.6, -0.8])
+
+
+def test_a_step_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traces = []
+    step = keras.Model.train_step
+
+    def counted(model: keras.Model, data: tuple[object, ...]) -> object:
+        traces.append(model)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    config, outputs = TrainingConfig(steps=2), ("main", "aux1")
+    scan = keras.Input((8, 8, 8, 1))
+    model = keras.Model(scan, {name: keras.layers.Conv3D(2, 1)(scan) for name in outputs})
+    model.compile(optimizer=build_optimizer(config), loss=build_losses(config, outputs))
+    model.optimizer.build(model.trainable_variables)
+    build_running_means(model)
+    assert not any(np.any(variable) for variable in model.metrics_variables)
+    image = np.ones((2, 8, 8, 8, 1), np.float32)
+    classes = dict.fromkeys(outputs, np.ones((2, 8, 8, 8), np.uint8))
+    for _ in range(2):
+        told = model.train_on_batch(image, classes, return_dict=True)
+    assert len(traces) == 1
+    assert set(told) == {"loss", "main_loss", "aux1_loss"}

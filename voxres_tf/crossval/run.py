@@ -143,16 +143,18 @@ def _work(
 
 
 def _forecast(missing: Sequence[Network]) -> str:
-    from voxres_tf.training.pace import seconds_per_step
+    from voxres_tf.training.pace import Pace, measure_pace
 
-    paces: dict[str, float] = {}
+    paces: dict[str, Pace] = {}
     total = 0.0
     for network in missing:
-        values = network.config.model_dump(mode="json")
-        kind = json_hash([values["model"], *(values["training"][f] for f in ("crop", "batch"))])
+        model, training = network.config.model, network.config.training
+        # Channels of the input change the first convolution alone.
+        alike = model.model_dump(mode="json", exclude={"in_channels", "context_channels"})
+        kind = json_hash([alike, training.crop, training.batch])
         if kind not in paces:
-            paces[kind] = seconds_per_step(network.config)
-        total += paces[kind] * network.config.training.steps
+            paces[kind] = measure_pace(network.config)
+        total += paces[kind].seconds(training.steps)
     hours, minutes = divmod(round(total / 60), 60)
     return f"{len(missing)} to do: about {hours} h {minutes:02d} min, one after the other"
 

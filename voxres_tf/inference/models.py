@@ -20,14 +20,14 @@ def resolve_model(model: str | Path) -> Path:
 
     Args:
         model: `<name>/<version>/`, or `<name>/` for its highest version, or the name of a shipped
-            model. A path that exists comes first.
+            model. Where a model lies in a folder here that is called like a shipped one, its name
+            alone stands for neither; `./<name>`, in a string, is the folder.
 
     Raises:
-        ModelError: if there is no such model; the message lists the shipped ones.
+        ModelError: if there is no such model, the message lists the shipped ones; or if there are
+            two.
     """
-    path = Path(model)
-    if not path.exists() and str(model) in shipped_models():
-        path = shipped_models()[str(model)]
+    path = _named(model)
     if not path.exists():
         known = ", ".join(shipped_models()) or "none"
         raise ModelError(
@@ -63,8 +63,25 @@ def find_start(model: str | Path) -> Start:
         ModelError: if there is neither, or a contract that cannot be honoured.
         ConfigError: if a run's config cannot be read, or the network has two stages.
     """
-    path = Path(model)
-    return read_start(path if is_run(path) else resolve_model(model))
+    path = _named(model)
+    return read_start(path if is_run(path) else resolve_model(path))
+
+
+def _named(model: str | Path) -> Path:
+    path, shipped = Path(model), shipped_models().get(str(model))
+    if shipped is None:
+        return path
+    here = is_run(path) or (path / GRAPH_FILE).is_file() or model_versions(path)
+    if not here or path.samefile(shipped):
+        return shipped
+    raise ModelError(
+        message(
+            model,
+            "the name of one model",
+            f"a folder here and the shipped model {shipped}",
+            f"write ./{model} for the folder, or give the other's whole path",
+        )
+    )
 
 
 def model_versions(folder: Path) -> list[int]:

@@ -22,7 +22,13 @@ from voxres_tf.training.averages import RawWeights
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.history import mean_val_dice, read_history
-from voxres_tf.training.losses import build_losses, build_metrics, build_optimizer, l2_in_loss
+from voxres_tf.training.losses import (
+    build_losses,
+    build_metrics,
+    build_optimizer,
+    build_running_means,
+    l2_in_loss,
+)
 from voxres_tf.training.pipeline import crop_dataset
 from voxres_tf.training.run import Resume, RunFolder, check_resume, check_same_data, summary_of
 from voxres_tf.training.schedules import auxiliary_weight
@@ -121,6 +127,7 @@ def _fit(
             weighted_metrics=build_metrics(losses),
         )
         model.optimizer.build(model.trainable_variables)
+        build_running_means(model)
     step, metrics = 0, {}
     if resumed:
         step = saved_step(folder.state)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from voxres_tf.config import TrainingConfig
 
@@ -76,6 +77,23 @@ def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss]:
     if len(losses) > 1:
         return []
     return [MeanLoss(loss, f"{name}_loss") for name, loss in losses.items()]
+
+
+def build_running_means(model: keras.Model) -> None:
+    """Have Keras make the variables behind the losses' running means before the first step.
+
+    Left to that step, they are made while it is traced, and TensorFlow then traces and optimises
+    the same graph twice: half of the time that passes before a training moves.
+
+    Args:
+        model: compiled; one that has taken a step already is left as it is.
+    """
+    voxel = (1, 1, 1, 1)
+    logits = {name: tf.zeros((*voxel, part.shape[-1])) for name, part in model.output.items()}
+    classes = {name: tf.zeros(voxel, tf.uint8) for name in logits}
+    # In a replica, for a mean over several devices cannot be added to from outside.
+    model.distribute_strategy.run(lambda: model.compute_loss(y=classes, y_pred=logits))
+    model.reset_metrics()
 
 
 def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
