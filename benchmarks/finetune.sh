@@ -10,10 +10,10 @@ fi
 model=$1 train=$2 test=$3 out=$4 steps=${5:-200}
 
 score() { # a run, by its name
-  [ -d "$out/models/$1" ] || voxres export "$out/$1" -o "$out/models/$1"
+  [ -d "$out/models/$1/1" ] || voxres export "$out/$1" -o "$out/models/$1"
   voxres predict -m "$out/models/$1" "$test" -o "$out/seg-$1" --overwrite
-  echo "== $1, $steps steps"
-  voxres evaluate --pred "$out/seg-$1" --ref "$test" -o "$out/$1.csv"
+  echo "== $1"
+  voxres evaluate --pred "$out/seg-$1" --ref "$test" -o "$out/$1.csv" --overwrite
 }
 
 for count in 1 2 5; do
@@ -22,8 +22,8 @@ for count in 1 2 5; do
   find "$train" -mindepth 1 -maxdepth 1 -type d | sort -V | head -n "$count" | while read -r subject; do
     ln -sfn "$(realpath "$subject")" "$data/$(basename "$subject")"
   done
-  voxres train "$data" -o "$out/tuned$count" --init "$model" --steps "$steps" --cache "$out/cache"
-  voxres train "$data" -o "$out/scratch$count" --preset quick --steps "$steps" --cache "$out/cache"
-  score "tuned$count"
-  score "scratch$count"
+  voxres train "$data" -o "$out/tuned$count-$steps" --init "$model" --steps "$steps" --cache "$out/cache"
+  voxres train "$data" -o "$out/scratch$count-$steps" --preset quick --steps "$steps" --cache "$out/cache"
+  score "tuned$count-$steps"
+  score "scratch$count-$steps"
 done

@@ -30,6 +30,10 @@ def command(data: Path, run: Path, layout: str, **options: Any) -> None:
     """
     how, engine = auto_context_of(options), engine_of(options)
     folds_options = {name: options.pop(name) for name in ("folds", "splits")}
+    needs_folds = how.context == "out-of-fold" or how.first_stage == "folds"
+    if any(folds_options.values()) and not needs_folds:
+        rule = "--folds and --splits are for --context out-of-fold or --first-stage folds"
+        raise click.UsageError(rule)
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def _modality_options(function: Any) -> Any:
             function
         )
     return function
+
+
+def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", value):
+        raise click.BadParameter(f"{value!r} is none of auto, cpu, gpu and gpu:N.")
+    return value
 
 
 @click.command()
@@ -58,7 +65,9 @@ def _modality_options(function: Any) -> Any:
     "--batch", type=click.IntRange(1), default=1, show_default=True, help="Tiles per step."
 )
 @click.option("--tta", is_flag=True, help="Average with the left-right mirror image.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
+@click.option(
+    "--device", default="auto", show_default=True, callback=_device, help="auto, cpu, gpu or gpu:N."
+)
 @click.option(
     "--keep-spacing", is_flag=True, help="Segment at the scan's own spacing, whatever the model's."
 )
@@ -71,7 +80,8 @@ def _modality_options(function: Any) -> Any:
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
     "--num-parts", type=click.IntRange(1), default=1, show_default=True,
-    help="Deal the subjects out to so many processes.",
+    help="Deal the subjects out to so many processes. Each writes a table and a report of its own, "
+    "NAME_part-ID.",
 )  # fmt: skip
 @click.option(
     "--part-id", type=click.IntRange(0), default=0, show_default=True,
@@ -99,7 +109,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
         raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
 
     from voxres_tf.inference.batch import predict_all
-    from voxres_tf.inference.outputs import OutputPlan
+    from voxres_tf.inference.outputs import OutputPlan, check_target
     from voxres_tf.inference.predict import Predictor
     from voxres_tf.inference.server import Server
     from voxres_tf.inference.sources import find_sources, part_of
@@ -110,10 +120,10 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     kept = {"probabilities": options["save_probabilities"], "progress": not quiet}
     predictor = Predictor(model, **kept, **chosen)
     subjects = find_sources(images, folders, manifest, predictor.contract)
-    subjects = part_of(subjects, options["num_parts"], options["part_id"])
-    outcomes = predict_all(
-        predictor, subjects, OutputPlan(**{name: options[name] for name in PLAN})
-    )
+    plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=(manifest,) if manifest else ())
+    check_target(subjects, plan)
+    part, parts = options["part_id"], options["num_parts"]
+    outcomes = predict_all(predictor, part_of(subjects, parts, part), plan.of_part(part, parts))
     for outcome in outcomes:
         if outcome.failure:
             click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)

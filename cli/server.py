@@ -7,10 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+
+
+def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        host, _, port = value.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 2**16) or "/" in host:
+            raise click.BadParameter(f"{value!r} is not HOST:PORT, such as localhost:8500.")
+    return value
+
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _OPTIONS = (
-    click.option("--server", metavar="HOST:PORT", help="Ask a TF Serving instead of a --model."),
+    click.option(
+        "--server", metavar="HOST:PORT", callback=_address,
+        help="Ask a TF Serving instead of a --model.",
+    ),
     click.option("--model-name", help="The model's name on the server.  [needed with --server]"),
     click.option(
         "--model-version", type=click.IntRange(1),
@@ -35,6 +48,7 @@ _OPTIONS = (
     click.option("--tls-ca", type=_FILE, help="PEM file of the server's authority; asks by TLS."),
     click.option("--rest", is_flag=True, default=None, help="Ask by HTTP and JSON, not by gRPC."),
 )  # fmt: skip
+_TILES = ("in_flight", "overlap", "blend", "tile", "batch", "tta")
 _FIELDS = {
     "server": "address",
     "model_name": "model_name",
@@ -59,7 +73,8 @@ def server_values(options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Server` that were given; none without a server.
 
     Raises:
-        click.UsageError: if there are any without --server, or a server without --model-name.
+        click.UsageError: if there are any without --server, a server without --model-name, or
+            options that the server decides by itself.
     """
     given = {name: options[name] for name in _FIELDS if options[name] is not None}
     if given and "server" not in given:
@@ -67,6 +82,12 @@ def server_values(options: Mapping[str, Any]) -> dict[str, Any]:
         raise click.UsageError(f"{names}: with --server only.")
     if given and "model_name" not in given:
         raise click.UsageError("--server needs --model-name.")
-    if given.get("mode") == "volume" and "in_flight" in given:
-        raise click.UsageError("--in-flight: in tile mode only; a volume is one request.")
+    if given and options["device"] != "auto":
+        raise click.UsageError("--device: with --model only; a server has its own.")
+    if given.get("mode") == "volume":
+        ctx = click.get_current_context()
+        for name in _TILES:
+            if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option}: in tile mode only; a volume is one request.")
     return {_FIELDS[name]: value for name, value in given.items()}

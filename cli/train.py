@@ -54,6 +54,8 @@ def command(
     """
     if val and val_count:
         raise click.UsageError("--val and --val-count exclude each other")
+    if settings["validate_every"] and not (val or val_count):
+        raise click.UsageError("--validate-every is for --val or --val-count")
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
     from voxres_tf.dataset.splits import split_by_count, split_by_ids

@@ -115,6 +115,12 @@ def test_strings_and_what_is_no_tensor_of_ours():
     double = wire.message_class("Tensor")(dtype=2)
     with pytest.raises(ValueError, match="type number 2"):
         wire.from_tensor(double)
+    beyond = wire.message_class("Tensor")(dtype=4, int_val=[1, 257])
+    beyond.tensor_shape.dim.add(size=2)
+    with pytest.raises(ValueError, match="values 1 to 257 of type uint8"):
+        wire.from_tensor(beyond)
+    with pytest.raises(ValueError, match=r"shape \(200000, 200000\)"):
+        wire.from_tensor(wire.zeros_tensor((200000, 200000)))
     short = wire.to_tensor(np.zeros(3, np.float32))
     short.tensor_shape.dim[0].size = 4
     with pytest.raises(ValueError, match="reshape"):

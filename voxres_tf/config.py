@@ -91,7 +91,8 @@ class ModelConfig(Config):
         in_channels: m of the paper; 6 = three modalities and their filtered versions, 10 = these
             and the probability maps of a first stage.
         context_channels: how many of them are such maps, the last ones; 0 but for a second stage.
-        classes: K, background included.
+        classes: K, background included. A training takes the four of `labels.CLASS_NAMES` alone;
+            other networks can be built.
         width: channels of the first convolution. In VoxResNet the second has as many, all others
             twice as many; in the U-Net they grow to 16 times as many.
         thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module;
@@ -132,7 +133,7 @@ class TrainingConfig(Config):
         frozen_norm: batch normalisation keeps the statistics, scale and offset that it starts with
             and applies the statistics as prediction does; for a training that starts from trained
             weights. Without it, the batch's own statistics normalise it.
-        l2: lambda of eq. (3), times the sum of the squared kernels.
+        l2: lambda of eq. (3), times the sum of the squared kernels; adamw decays these instead.
         aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs,
             for networks that have them.
         foreground_share: share of crops whose centre is a voxel of a tissue class.

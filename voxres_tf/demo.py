@@ -32,6 +32,8 @@ SIZE = "full"
 TRAINING_SUBJECTS = 4
 SEED = 1
 SCORES = "scores.csv"
+MARK = ".voxres-demo"
+"""In the folder of a demonstration, which may therefore go on in it."""
 
 Say = Callable[[str], None]
 
@@ -73,14 +75,14 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
         model: folder of an exported model; that of the shipped one by default.
 
     Raises:
-        OutputExistsError: if `out` holds a finished demonstration.
+        OutputExistsError: if `out` holds a finished demonstration, or other files.
         ModelError: if the model is missing or cannot be used.
         VoxResError: whatever a stage finds wrong.
     """
-    _refuse_finished(out)
     say = _numbered(say, 4)
     # Half of the usual overlap: 60 s instead of 104, for 1.6 points of GM on the average.
     predictor = Predictor(model or _shipped(), overlap=0.25, progress=True)
+    _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
     phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"
     if not phantom.is_dir():
@@ -106,10 +108,10 @@ def train_demo(out: Path, say: Say, *, steps: int | None = None) -> Demo:
         steps: of the training; those of the preset `tiny` by default.
 
     Raises:
-        OutputExistsError: if `out` holds a finished demonstration.
+        OutputExistsError: if `out` holds a finished demonstration, or other files.
         VoxResError: whatever a stage finds wrong.
     """
-    _refuse_finished(out)
+    _begin(out)
     say = _numbered(say, 5)
     config = PRESETS["tiny"].updated(training={"steps": steps} if steps else {})
     data, run = out / "data", out / "run"
@@ -177,8 +179,13 @@ def _numbered(say: Say, total: int) -> Say:
     return lambda text: say(f"{next(numbers)}/{total} {text}")
 
 
-def _refuse_finished(out: Path) -> None:
+def _begin(out: Path) -> None:
+    then = "pass another folder with -o"
     if (out / SCORES).exists():
         rule = "a demonstration replaces nothing"
-        then = "pass another folder with -o"
         raise OutputExistsError(message(out / SCORES, rule, "a finished one", then))
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+        rule = "a folder that is empty, or that of a demonstration which was cut short"
+        raise OutputExistsError(message(out, rule, "other files", then))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARK).touch()

@@ -34,13 +34,17 @@ class LabelScheme:
         return [code for code in np.unique(np.asarray(codes)).tolist() if code not in self.classes]
 
     def merge(
-        self, codes: NDArray[np.generic], where: object = "labels"
+        self,
+        codes: NDArray[np.generic],
+        where: object = "labels",
+        then: str = "name the right scheme or mend the file",
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Turn the codes of a file into classes and the mask of scored voxels.
 
         Args:
             codes: integer codes, any shape.
             where: the file, for the error.
+            then: what to do about codes that the scheme does not know.
 
         Returns:
             classes uint8 and scored bool, both of the shape of `codes`.
@@ -56,7 +60,7 @@ class LabelScheme:
                     where,
                     f"labels of the scheme {self.name!r} are {sorted(self.classes)}",
                     f"codes {unknown}",
-                    "name the right scheme or mend the file",
+                    then,
                 )
             )
         classes = np.array([self.classes[int(v)] for v in values], np.uint8)
@@ -79,7 +83,7 @@ SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
             _scheme("tissue", {0: 0, 1: 1, 2: 2, 3: 3}),
             # Cerebellum (7) and brainstem (8) are not evaluated (Mendrik et al. 2015).
             _scheme("mrbrains13", _MRBRAINS, (7, 8)),
-            # 9 "other" and 10 "infarction" leave both images before scoring (MRBrainS18 site).
+            # 9 "infarction" and 10 "other" leave both images before scoring (MRBrainS18 site).
             _scheme("mrbrains18", {**_MRBRAINS, 9: 0, 10: 0}, (7, 8, 9, 10)),
             _scheme("ibsr18", {0: 0, 1: 1, 2: 2, 3: 3}),
             _scheme("iseg2017", {0: 0, 10: 1, 150: 2, 250: 3}),

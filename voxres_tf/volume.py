@@ -169,8 +169,17 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
     if not hasattr(header, "get_sform"):
         return Grid(shape, affine, sform=affine, sform_code=1)
     sform, sform_code = header.get_sform(coded=True)
-    qform, qform_code = header.get_qform(coded=True)
-    return Grid(shape, affine, sform, int(sform_code), qform, int(qform_code))
+    qform, qform_code = _qform(header)
+    return Grid(shape, affine, sform, int(sform_code), qform, qform_code)
+
+
+def _qform(header: Any) -> tuple[Affine | None, int]:
+    """The second transform and its code; one that is none, beside a sform that counts, is unset."""
+    try:
+        qform, code = header.get_qform(coded=True)
+    except ValueError:  # a quaternion longer than 1
+        return None, 0
+    return (qform, int(code)) if qform is None or np.isfinite(qform).all() else (None, 0)
 
 
 def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:

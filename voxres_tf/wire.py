@@ -8,6 +8,7 @@ may be loaded in the same process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -61,6 +62,8 @@ MODEL_STATES = {
 _TYPES = {1: (np.float32, "float_val"), 3: (np.int32, "int_val"), 4: (np.uint8, "int_val")}
 _NUMBERS = {np.dtype(dtype): number for number, (dtype, _) in _TYPES.items()}
 _STRINGS = 7
+_MOST_VALUES = 2**29
+"""A message holds less than 2 GiB, float32 values 4 bytes each."""
 
 
 @cache
@@ -147,10 +150,11 @@ def from_tensor(tensor: Any) -> NDArray[Any]:
         float32, int32 or uint8 of the message's shape, or bytes objects for strings.
 
     Raises:
-        ValueError: if it is of another type, or its values do not fill its shape.
+        ValueError: if it is of another type, its values do not fill its shape or go beyond its
+            type, or its shape beyond what a message can hold.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    if min(shape, default=0) < 0:
+    if min(shape, default=0) < 0 or math.prod(shape) > _MOST_VALUES:
         raise ValueError(f"shape {shape}")
     if tensor.dtype == _STRINGS:
         return np.array(list(tensor.string_val), object).reshape(shape)
@@ -160,8 +164,11 @@ def from_tensor(tensor: Any) -> NDArray[Any]:
     if tensor.tensor_content:
         values = np.frombuffer(tensor.tensor_content, np.dtype(dtype).newbyteorder("<"))
         return values.reshape(shape).astype(dtype)
-    single = np.array(getattr(tensor, field), dtype)
-    missing = int(np.prod(shape)) - single.size
+    wide = np.array(getattr(tensor, field), np.int64 if field == "int_val" else dtype)
+    single = wide.astype(dtype)
+    if not np.array_equal(single, wide, equal_nan=field == "float_val"):
+        raise ValueError(f"values {wide.min()} to {wide.max()} of type {np.dtype(dtype)}")
+    missing = math.prod(shape) - single.size
     if single.size and missing > 0:
         single = np.concatenate([single, np.full(missing, single[-1])])
     return single.reshape(shape)

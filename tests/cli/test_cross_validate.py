@@ -43,6 +43,9 @@ def calls(monkeypatch):
     return found
 
 
+IN_SAMPLE = ("--context", "in-sample")
+
+
 def invoke(*arguments):
     return CliRunner().invoke(cli, list(map(str, arguments)))
 
@@ -62,7 +65,7 @@ def test_one_row_leave_one_out_by_default(data, calls):
 
 
 def test_ablation_makes_a_row_per_modality_and_two_of_all(data, calls):
-    folds = ("--folds", "3", "--context", "in-sample")
+    folds = ("--folds", "3", *IN_SAMPLE)
     result = invoke("cross-validate", data, "-o", data / "cv", "--ablation", *folds)
     assert result.exit_code == 0, result.output
     rows = calls[0][0][2]
@@ -92,6 +95,16 @@ def test_auto_context_trains_and_exports(data, calls):
     assert f"Next: voxres predict -m {data / 'ac' / 'model' / '1'}" in result.output
 
 
+def test_maps_in_sample_may_go_with_a_first_stage_of_folds(data, calls):
+    folds = ("--first-stage", "folds", "--folds", "3")
+    result = invoke("auto-context", data, "-o", data / "ac", *IN_SAMPLE, *folds)
+    assert result.exit_code == 0, result.output
+    (_, _, _, folds, how), _ = calls[0]
+    assert sorted(folds) == [("a",), ("b",), ("c",)]
+    assert how == AutoContext("in-sample", "folds")
+    assert invoke("auto-context", data, "-o", data / "ac", *IN_SAMPLE).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("command", "options", "fault"),
     [
@@ -103,6 +116,8 @@ def test_auto_context_trains_and_exports(data, calls):
         ("cross-validate", ["--ray-address", "auto"], "--engine ray only"),
         ("auto-context", ["--cpus-per-task", "2"], "--engine ray only"),
         ("auto-context", ["--epochs", "2", "--steps", "9"], "exclude each other"),
+        ("auto-context", [*IN_SAMPLE, "--folds", "3"], "are for --context out-of-fold or"),
+        ("auto-context", [*IN_SAMPLE, "--splits", __file__], "are for --context out-of-fold or"),
     ],
 )
 def test_wrong_usage_ends_with_2(data, calls, command, options, fault):

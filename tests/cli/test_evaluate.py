@@ -88,17 +88,17 @@ def test_a_reference_without_a_mask_says_so(data):
     assert "reference of 1 does not mark what the protocol leaves out" in result.output
 
 
-def test_an_absent_tissue_is_an_empty_cell_with_a_reason(data):
+def test_a_missed_tissue_costs_dice_and_volume_and_has_no_distance(data):
     codes = tissues(brain())
     save(data / "pred/2_dseg.nii.gz", np.where(codes == 1, 0, codes))
     result = evaluate(data, "-o", str(data / "scores.csv"))
     assert result.exit_code == 0, result.output
     row = rows(data / "scores.csv")[3]
-    assert (row["dice"], row["hd95_mm"], row["avd_percent"]) == ("", "", "")
+    assert (row["dice"], row["hd95_mm"], row["avd_percent"]) == ("0.0", "", "100.0")
     assert float(row["pred_ml"]) == 0
-    assert "Undefined: 2 CSF: absent from the prediction" in result.output
+    assert "Undefined: 2 CSF HD95: absent from the prediction" in result.output
     csf = next(line for line in result.output.splitlines() if line.startswith("CSF"))
-    assert csf.split() == ["CSF", "Dice", "1.000", "-", "1.000", "1"]
+    assert csf.split() == ["CSF", "Dice", "0.500", "0.707", "0.500", "2"]
 
 
 def test_a_wrong_grid_is_one_line(data):

@@ -65,6 +65,25 @@ def test_people_of_a_label_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "contrast.powre" in done.output
 
 
+def test_impossible_ranges_are_one_line_before_anything_is_written(tmp_path: Path) -> None:
+    ranges, out = tmp_path / "ranges.json", tmp_path / "out"
+    ranges.write_text('{"contrast": {"least_difference": 0.95}}')
+    done = CliRunner().invoke(cli, ["phantom", str(out), "--randomise", "--ranges", str(ranges)])
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "ranges.json: contrast.least_difference" in done.stderr
+    assert not out.exists()
+
+
+def test_real_subjects_are_not_replaced_by_simulated_ones(tmp_path: Path) -> None:
+    scan = tmp_path / "1" / "T1.nii.gz"
+    scan.parent.mkdir()
+    scan.write_text("real")
+    done = CliRunner().invoke(cli, ["phantom", str(tmp_path), "--randomise"])
+    assert done.exit_code == 1
+    assert "Pass --overwrite" in done.stderr
+    assert scan.read_text() == "real"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -95,9 +95,15 @@ def test_scans_that_the_model_does_not_take(tiny_model, data, tmp_path, monkeypa
 
 
 def test_parts_share_the_subjects(tiny_model, data, tmp_path):
-    result = run("-m", tiny_model, data, "-o", tmp_path, "--num-parts", 2, "--part-id", 1)
+    part = ("--num-parts", 2, "--part-id", 1)
+    tables = ("--volumes", tmp_path / "ml.csv", "--report", tmp_path / "run.json")
+    result = run("-m", tiny_model, data, "-o", tmp_path / "out", *part, *tables)
     assert result.exit_code == 0, result.output
-    assert [p.name for p in tmp_path.glob("*.nii.gz")] == ["b_dseg.nii.gz"]
+    written = [path.name for path in tmp_path.rglob("*") if path.suffix in (".gz", ".csv", ".json")]
+    assert sorted(written) == ["b_dseg.nii.gz", "ml_part-1.csv", "run_part-1.json"]
+    result = run("-m", tiny_model, data, "-o", tmp_path / "x.nii", *part)
+    assert result.exit_code == 1
+    assert "a file for one subject. Received: 2 subjects" in result.stderr
 
 
 def test_unknown_model_names_the_shipped_ones(data, tmp_path):
@@ -115,6 +121,7 @@ def test_unknown_model_names_the_shipped_ones(data, tmp_path):
         ["data", "--overlap", "1"],
         ["data", "--tile", "12"],
         ["data", "--blend", "square"],
+        ["data", "--device", "tpu"],
         ["nowhere"],
     ],
 )

@@ -66,8 +66,10 @@ def test_what_is_received_stands_in_the_usage_error():
 
 def test_errors_are_one_line(data):
     write_scores(data / "d.csv", [Score("1", "GM", 0.5, 1.0, 1.0, 1.0, 1.0)])
+    (data / "T1.nii.gz").write_bytes(b"\x1f\x8b\x08")
     for args, fault in (
         ((f"a={data / 'none.csv'}",), "run voxres evaluate first"),
+        ((f"a={data / 'T1.nii.gz'}",), "T1.nii.gz: a CSV file in UTF-8"),
         ((f"a={data / 'a.csv'}", f"a={data / 'b.csv'}"), "'a': each name"),
         ((f"a={data / 'a.csv'}", f"d={data / 'd.csv'}"), "team d: WM DC is defined"),
     ):

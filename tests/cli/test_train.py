@@ -201,6 +201,7 @@ def test_what_init_refuses(
     ("options", "code", "text"),
     [
         ("--val 1 --val-count 1", 2, "exclude each other"),
+        ("--validate-every 5", 2, "--validate-every is for --val or --val-count"),
         ("--steps 1 --epochs 1", 2, "exclude each other"),
         ("--config a.json --preset half", 2, "exclude each other"),
         ("--model unet3d --aux-schedule linear", 2, "--model voxresnet"),

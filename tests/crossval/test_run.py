@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from voxres_tf.crossval.plan import AutoContext
 from voxres_tf.crossval.rows import RowSpec, table_rows
 from voxres_tf.crossval.run import auto_context, cross_validate
 from voxres_tf.dataset.folds import make_folds
-from voxres_tf.errors import DataError, VoxResError
+from voxres_tf.errors import ConfigError, DataError, VoxResError
 from voxres_tf.evaluation.rows import read_rows
 from voxres_tf.evaluation.scores import read_scores, score_subject
 from voxres_tf.export.agreement import read_certificate
@@ -163,6 +164,37 @@ def test_nothing_is_trained_on_unsound_subjects(subjects, config, tmp_path, trai
     with pytest.raises(DataError, match="every file has voxels of its own"):
         cross_validate([*subjects, twin], tmp_path / "cv", rows, make_folds(list("1234"), None, 0))
     assert not trained
+
+
+def test_scores_that_are_found_again_have_the_ids_of_now(subjects, config, tmp_path, trained):
+    rows = [RowSpec("All", config)]
+    (before,) = cross_validate(subjects, tmp_path / "cv", rows, LOO)
+    trained.clear()
+    renamed = [replace(files, id=f"new{files.id}") for files in subjects]
+    folds = make_folds([files.id for files in renamed], None, 0)
+    (after,) = cross_validate(renamed, tmp_path / "cv", rows, folds)
+    assert not trained
+    assert after.subjects == ("new1", "new2", "new3")
+    assert list(after.scores) == [replace(s, subject=f"new{s.subject}") for s in before.scores]
+    assert table(tmp_path / "cv") == [list(after.scores)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"model": {"classes": 3}}, r"model\.classes: a training has the 4 classes.*Received: 3\."),
+        ({"training": {"frozen_norm": True}}, r"frozen_norm: .*random weights.*Leave it out"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_a_scan_is_prepared(
+    changes, rule, subjects, config, tmp_path, trained
+):
+    config, out = config.updated(**changes), tmp_path / "out"
+    with pytest.raises(ConfigError, match=rule):
+        cross_validate(subjects, out, [RowSpec("All", config)], LOO)
+    with pytest.raises(ConfigError, match=rule):
+        auto_context(subjects, out, config, LOO, AutoContext())
+    assert not out.exists()
 
 
 def test_a_second_process_is_refused(subjects, config, tmp_path, trained):

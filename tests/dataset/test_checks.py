@@ -117,6 +117,15 @@ def test_grids_within_tolerance(sound):
     assert check(sound) == []
 
 
+@pytest.mark.parametrize(
+    ("unit", "shown"), [(1e-3, "0.000958 x 0.000958 x 0.003"), (1e3, "958 x 958 x 3000")]
+)
+def test_voxel_sizes_in_another_unit(sound, scan, unit, shown):
+    path = scan(sound[0].images["t1"], affine=AFFINE * [unit, unit, unit, 1])
+    rule = "voxels of a head are 0.05 to 20 mm long"
+    only(check(sound), f"{path}: {rule}. Received: {shown} mm. Mend the header's voxel sizes.")
+
+
 def test_unknown_codes(sound, drawing):
     drawing(sound[0].labels, (0, 1, 2, 3, 7, 12))
     only(check(sound), "labels of the scheme 'tissue' are [0, 1, 2, 3]. Received: 7, 12.")

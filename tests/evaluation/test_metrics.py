@@ -87,11 +87,18 @@ def test_a_mask_of_whole_slices_has_no_boundary():
     assert dice(full, full) == 1.0
 
 
-@pytest.mark.parametrize("figure", [dice, avd_percent, lambda p, r: hd95_mm(p, r, SPACING)])
-def test_an_absent_class_is_undefined(figure):
+@pytest.mark.parametrize(
+    ("figure", "missed", "invented"),
+    [
+        (dice, 0.0, 0.0),
+        (avd_percent, 100.0, None),
+        (lambda p, r: hd95_mm(p, r, SPACING), None, None),
+    ],
+)
+def test_an_absent_class(figure, missed, invented):
     some, none = voxels((3, 3, 3), (1, 1, 1)), np.zeros((3, 3, 3), bool)
-    assert figure(some, none) is None
-    assert figure(none, some) is None
+    assert figure(none, some) == missed
+    assert figure(some, none) == invented
     assert figure(none, none) is None
 
 

@@ -64,6 +64,22 @@ def test_layouts_of_references(touch, reference, coding):
     assert found == {"1": ("p/1_dseg.nii.gz", f"r/{reference}")}
 
 
+@pytest.mark.parametrize(
+    ("subject", "scans", "labels", "scheme"),
+    [
+        ("subject-1", ("T1", "T2"), "label", "iseg2017"),
+        ("subject-1", ("T1",), "label", "iseg2017"),
+        ("IBSR_01", ("ana", "ana_strip"), "segTRI_ana", "ibsr18"),
+    ],
+)
+def test_scans_beside_labels_are_no_references(touch, subject, scans, labels, scheme):
+    joint = "_" if subject.startswith("IBSR") else "-"
+    files = [f"r/{subject}{joint}{part}.nii.gz" for part in (*scans, labels)]
+    root = touch(f"p/{subject}_dseg.nii.gz", *files)
+    (pair,) = find_pairs(root / "p", root / "r")
+    assert pair.reference == ReferenceFiles(root / files[-1], None, scheme)
+
+
 def test_ids_that_begin_alike(touch):
     root = touch("p/1.nii", "p/10.nii", "p/1_b.nii", "r/1_seg.nii", "r/10_seg.nii", "r/1_b_seg.nii")
     assert names(find_pairs(root / "p", root / "r"), root) == {

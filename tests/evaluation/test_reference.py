@@ -62,20 +62,20 @@ def test_the_training_coding_without_high_codes(write, name, coding):
 
 
 def test_plain_takes_the_training_coding_only_if_told(write):
-    files = ReferenceFiles(write("x", range(9)))
+    files = ReferenceFiles(write("x", range(11)))
     with pytest.raises(DataError, match=r"plain takes codes 0\.\.3"):
         read_reference(files, "plain")
     assert flat(read_reference(files, "plain", "training")) == (
-        [0, 2, 2, 3, 3, 1, 1, 0, 0],
-        [True] * 9,
+        [0, 2, 2, 3, 3, 1, 1, 0, 0, 0, 0],
+        [True] * 11,
     )
 
 
 @pytest.mark.parametrize(
     ("codes", "protocol", "coding", "fault"),
     [
-        ([0, 9], "mrbrains13", "auto", r"'mrbrains13'.*codes \[9\]"),
-        ([0, 11], "mrbrains18", "auto", r"'mrbrains18'.*codes \[11\]"),
+        ([0, 9], "mrbrains13", "auto", r"'mrbrains13'.*codes \[9\]\. Pass --protocol mrbrains18"),
+        ([0, 11], "mrbrains18", "auto", r"'mrbrains18'.*codes \[11\].*in a manifest"),
         ([0, 5], "mrbrains13", "testing", r"'tissue'.*codes \[5\]"),
         ([-1, 0], "mrbrains13", "auto", r"codes \[-1\]"),
     ],
@@ -83,6 +83,34 @@ def test_plain_takes_the_training_coding_only_if_told(write):
 def test_unknown_codes(write, codes, protocol, coding, fault):
     with pytest.raises(DataError, match=fault):
         read_reference(ReferenceFiles(write("x", codes)), protocol, coding)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "left_out"),
+    [("mrbrains13", [7, 8]), ("mrbrains18", [7, 8, 9, 10]), ("plain", [])],
+)
+def test_a_scheme_tells_the_classes_and_the_protocol_what_is_scored(write, protocol, left_out):
+    reference = read_reference(ReferenceFiles(write("x", range(11)), None, "mrbrains18"), protocol)
+    classes, scored = flat(reference)
+    assert classes == [0, 2, 2, 3, 3, 1, 1, 0, 0, 0, 0]
+    assert [code for code, counts in enumerate(scored) if not counts] == left_out
+    assert reference.knows_unscored
+
+
+def test_a_scheme_counts_whatever_the_coding(write):
+    files = ReferenceFiles(write("x", [0, 1, 2, 3]), None, "mrbrains13")
+    for coding in ("auto", "training", "testing"):
+        assert flat(read_reference(files, "mrbrains18", coding))[0] == [0, 2, 2, 3]
+
+
+def test_a_code_that_is_a_tissue_of_its_scheme_is_scored(write):
+    files = ReferenceFiles(write("x", [0, 10, 150, 250]), None, "iseg2017")
+    assert flat(read_reference(files, "mrbrains18")) == ([0, 1, 2, 3], [True] * 4)
+
+
+def test_codes_outside_a_scheme_that_is_named(write):
+    with pytest.raises(DataError, match=r"'mrbrains13'.*codes \[9\]\. Name the right scheme"):
+        read_reference(ReferenceFiles(write("x", [0, 9]), None, "mrbrains13"), "mrbrains18")
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf])

@@ -41,7 +41,7 @@ def test_score_subject_by_hand():
     csf, gm, wm = score_subject("7", prediction, reference, (1, 1, 3), scored)
     assert csf == Score("7", "CSF", 0.0, 1.0, 0.0, 0.003, 0.003)
     assert gm == Score("7", "GM", 1.0, 0.0, 0.0, 0.003, 0.003)
-    assert wm == Score("7", "WM", None, None, None, 0.0, 0.003)
+    assert wm == Score("7", "WM", 0.0, None, None, 0.0, 0.003)
     assert csf.reason is None
     assert wm.reason == "absent from the reference"
 
@@ -55,7 +55,7 @@ def test_every_voxel_counts_without_a_mask():
 @pytest.mark.parametrize(
     ("score", "reason"),
     [
-        (Score("a", "GM", None, None, None, 1.0, 0.0), "absent from the prediction"),
+        (Score("a", "GM", 0.0, None, 100.0, 1.0, 0.0), "absent from the prediction"),
         (Score("a", "GM", None, None, None, 0.0, 0.0), "absent from the reference and the predict"),
         (Score("a", "GM", 1.0, None, 0.0, 1.0, 1.0), "no boundary"),
     ],
@@ -96,6 +96,22 @@ def test_faulty_csv(tmp_path, text, fault):
         read_scores(path)
 
 
+@pytest.mark.parametrize("content", [b"\x1f\x8b\x08", b"a" * 200_000])
+def test_a_file_that_is_no_csv_is_named(tmp_path, content):
+    path = tmp_path / "T1.nii.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"T1\.nii\.gz: a CSV file in UTF-8.*Pass scores of voxres"):
+        read_scores(path)
+
+
+def test_a_spreadsheet_may_put_a_bom_first(tmp_path):
+    path = tmp_path / "scores.csv"
+    scores = [Score("1", "GM", 0.5, None, 12.5, 3.0, 2.0)]
+    write_scores(path, scores)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert read_scores(path) == scores
+
+
 def test_missing_csv(tmp_path):
     with pytest.raises(DataError, match="a file is there"):
         read_scores(tmp_path / "none.csv")
@@ -105,7 +121,7 @@ def test_summary_by_hand():
     scores = [
         Score("1", "GM", 0.8, 1.0, 0.0, 1.0, 1.0),
         Score("2", "GM", 0.9, None, 10.0, 1.0, 1.0),
-        Score("3", "GM", None, None, None, 1.0, 0.0),
+        Score("3", "GM", None, None, None, 0.0, 0.0),
     ]
     found = {(s.class_name, s.figure): s for s in summarise(scores)}
     overlap, distance = found["GM", "dice"], found["GM", "hd95_mm"]
@@ -114,6 +130,17 @@ def test_summary_by_hand():
     assert (distance.n, distance.mean, distance.sd, distance.median) == (1, 1.0, None, 1.0)
     assert found["WM", "dice"].n == 0
     assert found["WM", "dice"].mean is None
+
+
+def test_a_missed_tissue_counts_in_the_means():
+    labels = np.array([1, 2, 3], np.uint8).reshape(3, 1, 1)
+    missed = np.where(labels == 2, 0, labels).astype(np.uint8)
+    scores = [
+        *score_subject("1", labels, labels, (1, 1, 1)),
+        *score_subject("2", missed, labels, (1, 1, 1)),
+    ]
+    found = {s.figure: (s.n, s.mean) for s in summarise(scores) if s.class_name == "GM"}
+    assert found == {"dice": (2, 0.5), "hd95_mm": (1, 0.0), "avd_percent": (2, 50.0)}
 
 
 def test_no_scores_still_name_every_figure():

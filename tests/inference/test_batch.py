@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.errors import ConfigError, OutputExistsError
+from voxres_tf.inference import batch, outputs
 from voxres_tf.inference.batch import Outcome, predict_all, volumes_table
 from voxres_tf.inference.outputs import OutputPlan
 
@@ -130,6 +131,55 @@ def test_inputs_are_never_replaced(make_predictor, write_subject):
     plan = OutputPlan(files.images["t1"], overwrite=True)
     with pytest.raises(ConfigError, match="outputs are no inputs"):
         predict_all(make_predictor(), [files], plan)
+
+
+def test_what_is_read_besides_scans_is_never_replaced(make_predictor, write_subject, tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("subject,t1,flair\n")
+    plan = OutputPlan(tmp_path / "out", volumes=manifest, overwrite=True, kept=(manifest,))
+    with pytest.raises(ConfigError, match=r"outputs are no inputs"):
+        predict_all(make_predictor(), [write_subject()], plan)
+    assert manifest.read_text() == "subject,t1,flair\n"
+
+
+def test_a_place_that_cannot_be_written_is_found_before_work(
+    make_predictor, write_subject, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "out", tmp_path / "file" / "x.nii"):
+        with pytest.raises(ConfigError, match=r"a folder that can be written\. .*file, a file\."):
+            predict_all(make_predictor(), [write_subject()], OutputPlan(out))
+    monkeypatch.setattr(outputs.os, "access", lambda *_: False)
+    with pytest.raises(ConfigError, match="read-only"):
+        predict_all(make_predictor(), [write_subject()], OutputPlan(tmp_path / "out"))
+
+
+def test_whatever_befalls_one_subject_the_others_go_on(make_predictor, write_subject, tmp_path):
+    predictor, subjects = make_predictor(), [write_subject("a"), write_subject("b")]
+
+    def predict(files):
+        if files.id == "a":
+            raise ZeroDivisionError("by chance")
+        return predictor(files)
+
+    predict.engine, predict.contract = predictor.engine, predictor.contract
+    outcomes = predict_all(predict, subjects, OutputPlan(tmp_path / "out"))
+    assert [outcome.failure for outcome in outcomes] == ["ZeroDivisionError: by chance", None]
+
+
+def test_a_subject_that_failed_leaves_no_file(make_predictor, write_subject, tmp_path, monkeypatch):
+    write = batch.write_volume
+
+    def full(path, data, grid):
+        if "probseg" in path.name:
+            raise OSError("No space left on device")
+        write(path, data, grid)
+
+    monkeypatch.setattr(batch, "write_volume", full)
+    plan = OutputPlan(tmp_path / "out", save_probabilities=True)
+    (outcome,) = predict_all(make_predictor(), [write_subject()], plan)
+    assert outcome.failure == "No space left on device"
+    assert list(plan.out.iterdir()) == []
 
 
 def test_no_subjects_give_empty_tables(make_predictor, tmp_path):

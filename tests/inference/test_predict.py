@@ -8,7 +8,7 @@ from voxres_tf.dataset.subject import Subject, read_subject
 from voxres_tf.errors import ConfigError, DataError, ModelError
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import Volume, from_canonical
+from voxres_tf.volume import Grid, Volume, from_canonical, read_volume, write_volume
 
 
 def test_labels_come_back_on_the_subjects_own_grid(make_predictor, write_subject):
@@ -99,6 +99,34 @@ def test_missing_modality(make_predictor, write_subject):
         make_predictor()(files)
     with pytest.raises(DataError, match=r"the model takes t1, flair.*missing: flair"):
         make_predictor()(read_subject(files, ("t1",)))
+
+
+def test_a_scan_of_one_value_is_no_scan(make_predictor, write_subject, optional):
+    optional("t1", "flair")
+    files = write_subject()
+    flair = read_volume(files.images["flair"])
+    write_volume(files.images["flair"], np.full_like(flair.data, 7), flair.grid)
+    with pytest.raises(DataError, match=r"flair.nii: a scan has contrast\. Received: 7"):
+        make_predictor()(files)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda v: Volume(v.data * np.nan, v.grid), "s1, flair: finite values"),
+        (lambda v: Volume(v.data * 0, v.grid), "s1, flair: a scan has contrast"),
+        (lambda v: Volume(v.data[1:], v.grid), "s1, flair: data of its grid's shape"),
+        (
+            lambda v: Volume(v.data, Grid(v.grid.shape, v.grid.affine @ np.diag([-1, 1, 1, 1]))),
+            r"s1, flair: the grid of the subject\. Received: .* mm apart",
+        ),
+    ],
+)
+def test_a_subject_in_memory_is_held_to_the_same_rules(make_predictor, write_subject, change, line):
+    subject = read_subject(write_subject(), ("t1", "flair"))
+    images = {**subject.images, "flair": change(subject.images["flair"])}
+    with pytest.raises(DataError, match=line):
+        make_predictor()(Subject(subject.id, images, subject.grid))
 
 
 def test_what_may_be_missing_is_zeros(make_predictor, write_subject, optional):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.inference.loopback import RefusalError, formula, serve_grpc
-from tests.inference.ways import asking, connect
+from tests.inference.ways import WAYS, asking, connect
 from voxres_tf.contract import ANSWER, SEGMENT
 from voxres_tf.errors import ModelError, ServerError
 from voxres_tf.inference.remote import RemoteEngine
@@ -30,6 +30,8 @@ def test_the_highest_version_that_is_available_is_pinned(model, address, way):
 def test_a_model_that_the_server_does_not_know(address, way):
     with pytest.raises(ServerError, match=r"a model called other.*NOT_FOUND.*--model-name"):
         connect(address, way, server={"model_name": "other"})
+    with pytest.raises(ServerError, match=r"a model called other.*NOT_FOUND.*--model-name"):
+        connect(address, way, server={"model_name": "other", "version": 3})
 
 
 def test_an_answer_of_another_version_is_none(model, monkeypatch):
@@ -65,15 +67,25 @@ def test_a_limit_on_the_way_is_no_matter_of_patience(model):
         assert time.perf_counter() - start < 10
 
 
-def test_ctrl_c_does_not_wait_for_answers(model):
+def test_a_request_that_no_message_can_hold_is_not_sent(model):
+    with serve_grpc(model) as address:
+        engine = connect(address, "grpc").engine
+        volume = np.broadcast_to(np.float32(0), (1, 1024, 1024, 512, 2))
+        with pytest.raises(ServerError, match=r"a request of 4294967296 bytes.*--mode tile"):
+            engine.run(ANSWER, volume)
+    assert model.asked == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ctrl_c_does_not_wait_for_answers(model, way):
     def tiles():
         yield np.zeros((1, 8, 8, 8, 2), np.float32)
         assert stalls.wait(10)
         raise KeyboardInterrupt
 
     stalls, over = threading.Event(), threading.Event()
-    with serve_grpc(model) as address:
-        engine = connect(address, "grpc", server={"retries": 9}).engine
+    with WAYS[way](model) as address:
+        engine = connect(address, way, server={"retries": 9}).engine
         model.before = lambda *_: stalls.set() or over.wait(30)
         start = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
@@ -152,6 +164,9 @@ def test_labels_that_are_none(model, address, way, answer, received):
 def test_a_model_of_another_kind(model, address, way):
     model.contract = "{}"
     with pytest.raises(ModelError, match=r"formula version 3.*Field required"):
+        connect(address, way)
+    model.contract = np.zeros(0, np.float32)
+    with pytest.raises(ModelError, match=r"formula version 3.*in JSON\. Received: nothing"):
         connect(address, way)
 
 

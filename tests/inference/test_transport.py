@@ -79,3 +79,7 @@ def test_a_file_that_holds_no_certificate(own, tmp_path, rest):
         RemoteEngine(asking("localhost:1", rest=rest, tls_ca=own.server_key))
     with pytest.raises(ConfigError, match=r"a PEM file\. Received: No such file"):
         RemoteEngine(asking("localhost:1", rest=rest, tls_ca=tmp_path / "none"))
+    damaged = tmp_path / "damaged.pem"
+    damaged.write_text(own.certificate.read_text().replace("M", "", 1))
+    with pytest.raises(ConfigError, match=r"damaged\.pem: a PEM file of sound certificates"):
+        RemoteEngine(asking("localhost:1", rest=rest, tls_ca=damaged))

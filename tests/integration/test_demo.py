@@ -64,6 +64,18 @@ def test_a_training_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Monkey
         demo.train_demo(tmp_path / "demo", said.append, steps=3)
 
 
+@pytest.mark.parametrize("extra", [[], ["--train"]])
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, extra: list[str]) -> None:
+    scan = tmp_path / "data" / "TrainingData" / "1" / "T1.nii"
+    scan.parent.mkdir(parents=True)
+    scan.write_text("mine")
+    done = CliRunner().invoke(cli, ["demo", "-o", str(tmp_path), *extra])
+    assert done.exit_code == 1
+    assert "Received: other files. Pass another folder with -o." in done.stderr
+    assert scan.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 def test_an_installation_without_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "PACKAGE", "no_such_package_here")
     done = CliRunner().invoke(cli, ["demo", "-o", str(tmp_path / "out")])

@@ -40,6 +40,17 @@ def test_files_folders_and_the_packaged_one(tmp_path: Path, label_map: Path) -> 
     assert isinstance(found[-1], MniHead)
 
 
+def test_the_content_of_a_map_tells_it_from_others_of_its_name(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "head.nii").write_text(folder)
+    hashes = {head.sha256 for head in find_heads([tmp_path / "a", tmp_path / "b", PACKAGED])}
+    assert len(hashes) == 3
+    assert None in hashes
+    with pytest.raises(DataError, match=r"none\.nii: a file that can be read"):
+        _ = LabelHead(tmp_path / "none.nii").sha256
+
+
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Check the path"):
         find_heads([tmp_path / "none"])

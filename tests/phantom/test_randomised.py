@@ -104,6 +104,23 @@ def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> Non
     assert first.stat().st_mtime_ns != stamp
 
 
+@pytest.mark.parametrize(
+    ("part", "values", "fault"),
+    [
+        ("contrast", {"least_difference": 0.95}, r"contrast\.least_difference: .* 0\.5"),
+        ("contrast", {"inversion_ms": (-400, 400)}, r"contrast\.inversion_ms\.0: .* 0"),
+        ("artefacts", {"blur_mm": (-1, -1)}, r"artefacts\.blur_mm: .*0 or more"),
+        ("geometry", {"in_plane_mm": (0, 0)}, r"geometry\.in_plane_mm\.0: .* 0"),
+        ("geometry", {"lobes_mm": (-1, 1)}, r"geometry\.lobes_mm: .*0 or more"),
+        ("geometry", {"height_mm": (4, 190)}, "height_mm begins at the end of slice_mm"),
+        ("geometry", {"view_mm": (1, 190)}, "view_mm begins at the end of in_plane_mm"),
+    ],
+)
+def test_ranges_that_no_scan_can_have(part: str, values: dict[str, object], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        parse(Randomisation, {part: values}, "ranges.json")
+
+
 def test_ranges_have_an_order() -> None:
     with pytest.raises(ConfigError, match="lowest value, then its highest"):
         parse(Randomisation, {"artefacts": {"noise": (0.2, 0.1)}}, "ranges.json")

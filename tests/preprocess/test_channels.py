@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,14 @@ def test_an_unknown_code_is_refused() -> None:
     codes = np.full(SHAPE, 42, np.int16)
     with pytest.raises(DataError, match=r"subject s: labels: .*42"):
         prepare(subject(codes=codes), CONFIG)
+
+
+@pytest.mark.parametrize("look", [prepare, stack_modalities])
+def test_an_absurd_spacing_names_the_subject(look: Callable[..., Prepared]) -> None:
+    grid = Grid(SHAPE, np.diag([1000.0, 1100.0, 3000.0, 1.0]))
+    scan = Subject("s", {"flair": Volume(subject().images["flair"].data, grid)}, grid)
+    with pytest.raises(DataError, match="subject s: spacing: a head has voxels of at least"):
+        look(scan, CONFIG.model_copy(update={"resolution": Resolution()}))
 
 
 def test_no_labels_give_no_classes(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from voxres_tf.config import TrainingConfig
+from voxres_tf.config import ModelConfig, TrainingConfig
+from voxres_tf.model.network import build_network
 from voxres_tf.training.losses import (
     VoxelCrossEntropy,
     build_losses,
@@ -96,6 +97,20 @@ def test_one_update_by_hand(name: str) -> None:
     expected = {"sgd": 0.95, "adam": 0.9, "adamw": 0.89}[name]
     assert float(weight[0]) == pytest.approx(expected, abs=1e-5)
     assert l2_in_loss(config) == (0 if name == "adamw" else 0.05)
+
+
+@pytest.mark.parametrize("architecture", ["voxresnet", "unet3d"])
+def test_adamw_decays_the_kernels_alone(architecture: str) -> None:
+    weights = build_network(ModelConfig(architecture=architecture, width=2)).trainable_variables
+    for weight in weights:
+        weight.assign(np.ones(weight.shape))
+    config = TrainingConfig(optimizer="adamw", learning_rate=0.1, l2=0.05, steps=10)
+    still = [(np.zeros(weight.shape, np.float32), weight) for weight in weights]
+    build_optimizer(config).apply_gradients(still)
+    # Without a gradient the decay is all: rate * 2 lambda = .01 of a kernel.
+    for weight in weights:
+        expected = 0.99 if weight.path.endswith("/kernel") else 1.0
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-6, err_msg=weight.path)
 
 
 def test_gradients_are_clipped_by_their_global_norm() -> None:

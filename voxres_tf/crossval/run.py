@@ -20,11 +20,13 @@ from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_or
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import ConfigError, message
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.files import json_hash, locked, write_json
 from voxres_tf.preprocess.cache import CachedSubject, cached
+from voxres_tf.training.run import require_classes
 
 
 def cross_validate(
@@ -51,9 +53,12 @@ def cross_validate(
 
     Raises:
         DataError: if a subject breaks a rule.
-        ConfigError: if the folds leave a network nothing to learn from.
+        ConfigError: if the folds leave a network nothing to learn from, or a config has other
+            classes than labels have, or frozen_norm.
         TrainingError: if a training fails.
     """
+    for row in rows:
+        _require_trainable(row.config)
     with locked(out):
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
         targets = {row: _targets(row, keys, folds) for row in rows}
@@ -96,6 +101,7 @@ def auto_context(
     Raises:
         As `cross_validate`.
     """
+    _require_trainable(config)
     with locked(out):
         store, keys = _prepare(subjects, out, [config.preprocess])
         ids = [files.id for files in subjects]
@@ -103,6 +109,14 @@ def auto_context(
         _work([cascade], [TrainNetwork(n) for n in cascade.stages], store, engine, say)
         _write_cascade(out, cascade, store)
     return out
+
+
+def _require_trainable(config: RunConfig) -> None:
+    require_classes(config)
+    if config.training.frozen_norm:
+        rule = "networks that begin with random weights have no statistics to keep"
+        then = "leave it out of the config; voxres train --init can keep those of a trained network"
+        raise ConfigError(message("training.frozen_norm", rule, "true", then))
 
 
 def _prepare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -181,8 +181,9 @@ class ScoreCase(Task):
         write_scores(store.scores(self.case), scores)
 
     def scores(self, store: Store) -> list[Score]:
-        """What `carry_out` wrote."""
-        return read_scores(store.scores(self.case))
+        """What `carry_out` wrote, maybe under another id: equal voxels are scored once."""
+        found = read_scores(store.scores(self.case))
+        return [replace(score, subject=self.case.subject) for score in found]
 
 
 def segment_by(store: Store, cascade: Cascade, subject: CachedSubject) -> NDArray[np.float32]:

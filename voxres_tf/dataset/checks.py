@@ -18,6 +18,9 @@ from voxres_tf.errors import DataError, message
 from voxres_tf.labels import LabelScheme, scheme
 from voxres_tf.volume import Grid, Volume, read_grid, read_volume
 
+PLAUSIBLE_MM = (0.05, 20.0)
+"""Voxels that are shorter or longer come from headers in a wrong unit, not from heads."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -57,9 +60,9 @@ def check_dataset(
 
     Returns:
         Subject by subject: missing modalities and labels, files that cannot be read, values that
-        are not finite, constant images, grids that differ (with the distance in mm), label codes
-        that are unknown or not whole numbers, labels without tissue. Then, over all subjects: ids
-        used twice and files with the voxels of another.
+        are not finite, constant images, voxel sizes beyond `PLAUSIBLE_MM`, grids that differ (with
+        the distance in mm), label codes that are unknown or not whole numbers, labels without
+        tissue. Then, over all subjects: ids used twice and files with the voxels of another.
     """
     wanted = modalities if modalities is not None else modalities_of(subjects)
     checks = [_SubjectCheck(files) for files in subjects]
@@ -186,6 +189,12 @@ class _SubjectCheck:
         return None if bad else volume
 
     def _grid(self, path: Path, grid: Grid) -> None:
+        low, high = PLAUSIBLE_MM
+        if not all(low <= mm <= high for mm in grid.spacing_mm):
+            rule = f"voxels of a head are {low:g} to {high:g} mm long"
+            received = " x ".join(f"{mm:.4g}" for mm in grid.spacing_mm)
+            self._add(path, f"{rule}. Received: {received} mm. Mend the header's voxel sizes.")
+            return
         if self._reference is None:
             self._reference = (grid, path)
             return

@@ -69,7 +69,7 @@ def read_subject(
 
     Raises:
         DataError: for faults of the files, a modality or labels that are missing, a file that
-            cannot be read, grids that differ, or values that are not finite.
+            cannot be read, grids that differ, values that are not finite, or a scan of one value.
     """
     if files.faults:
         raise DataError(files.faults[0])
@@ -87,7 +87,7 @@ def read_subject(
     if first not in modalities:
         rule, then = f"{first}, whose grid is asked for", "name another modality"
         raise DataError(message(f"subject {files.id}", rule, ", ".join(modalities), then))
-    images = {m: _finite(read_volume(files.images[m]), files.images[m]) for m in modalities}
+    images = {m: _scan(read_volume(files.images[m]), files.images[m]) for m in modalities}
     grid = images[first].grid
     for name in modalities:
         if resample_to is None:
@@ -108,23 +108,52 @@ def read_subject(
     return Subject(files.id, images, grid, labels, files.scheme)
 
 
+def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
+    """Hold a subject in memory to the rules that `read_subject` holds one on disk to.
+
+    Raises:
+        DataError: if one of these modalities lies on another grid than the subject's, has values
+            that are not finite, or one value alone.
+    """
+    for name in modalities:
+        volume, where = subject.images[name], f"subject {subject.id}, {name}"
+        if volume.data.shape != volume.grid.shape:
+            rule = f"data of its grid's shape {volume.grid.shape}"
+            raise DataError(message(where, rule, f"shape {volume.data.shape}", "mend the volume"))
+        require_grid(volume.grid, where, subject.grid, "the subject")
+        _scan(volume, where)
+
+
 def require_grid(
     grid: Grid,
-    path: Path,
+    where: Path | str,
     reference: Grid,
-    reference_path: Path,
+    reference_name: Path | str,
     then: str = "resample it to that grid",
 ) -> None:
     """Raise `DataError` unless two files lie on one grid, within `volume.GRID_TOLERANCE_MM`."""
     fault = grid.fault(reference)
     if fault:
-        raise DataError(message(path, f"the grid of {reference_path}", fault, then))
+        raise DataError(message(where, f"the grid of {reference_name}", fault, then))
 
 
-def _finite(volume: Volume, path: Path) -> Volume:
+def _scan(volume: Volume, where: Path | str) -> Volume:
+    _finite(volume, where)
+    if volume.data.min() == volume.data.max():
+        # Its channels would be 0, as those of a modality are that is not there.
+        everywhere = f"{volume.data.flat[0]} everywhere"
+        raise DataError(
+            message(
+                where, "a scan has contrast", everywhere, "leave this scan out, or export it again"
+            )
+        )
+    return volume
+
+
+def _finite(volume: Volume, where: Path | str) -> Volume:
     bad = int(volume.data.size - np.isfinite(volume.data).sum())
     if bad:
         raise DataError(
-            message(path, "finite values", f"{bad} voxels NaN or infinite", "set them to 0")
+            message(where, "finite values", f"{bad} voxels NaN or infinite", "set them to 0")
         )
     return volume

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from voxres_tf.evaluation.pairs import Pair, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
-from voxres_tf.evaluation.scores import Score, Summary, score_subject, summarise
+from voxres_tf.evaluation.scores import FIGURES, Score, Summary, score_subject, summarise
 
 _LEFT_OUT = {
     "mrbrains13": "cerebellum and brainstem left out",
@@ -89,8 +89,13 @@ def table(evaluation: Evaluation) -> str:
             f"The reference of {_names(evaluation.unmasked)} does not mark what the protocol "
             "leaves out; every voxel was scored there."
         )
-    lines += [f"Undefined: {s.subject} {s.class_name}: {s.reason}" for s in scores if s.reason]
+    lines += [_undefined(score) for score in scores if score.reason]
     return "\n".join(lines)
+
+
+def _undefined(score: Score) -> str:
+    figures = [_TITLES[f].split()[0] for f in FIGURES if getattr(score, f) is None]
+    return f"Undefined: {score.subject} {score.class_name} {', '.join(figures)}: {score.reason}"
 
 
 def _row(summary: Summary) -> str:

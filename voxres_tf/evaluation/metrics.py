@@ -24,15 +24,14 @@ def dice(pred: Mask, ref: Mask) -> float | None:
         ref: bool, of the same shape.
 
     Returns:
-        0 to 1, and None if either mask is empty.
+        0 to 1, 0 if one mask is empty, and None if both are.
 
     Raises:
         DataError: if the shapes differ.
     """
     _require_shapes(pred, ref)
-    if not (pred.any() and ref.any()):
-        return None
-    return 2.0 * int((pred & ref).sum()) / (int(pred.sum()) + int(ref.sum()))
+    both = int(pred.sum()) + int(ref.sum())
+    return 2.0 * int((pred & ref).sum()) / both if both else None
 
 
 def avd_percent(pred: Mask, ref: Mask) -> float | None:
@@ -43,16 +42,14 @@ def avd_percent(pred: Mask, ref: Mask) -> float | None:
         ref: bool, of the same shape.
 
     Returns:
-        0 or more, and None if either mask is empty.
+        0 or more, 100 if `pred` is empty, and None if `ref` is.
 
     Raises:
         DataError: if the shapes differ.
     """
     _require_shapes(pred, ref)
-    if not (pred.any() and ref.any()):
-        return None
     reference = int(ref.sum())
-    return 100.0 * abs(int(pred.sum()) - reference) / reference
+    return 100.0 * abs(int(pred.sum()) - reference) / reference if reference else None
 
 
 def hd95_mm(pred: Mask, ref: Mask, spacing_mm: Sequence[float]) -> float | None:

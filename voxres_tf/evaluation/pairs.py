@@ -51,8 +51,8 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
         pred: a file, or a folder with `<subject>_dseg.nii[.gz]` or, if it holds none of these,
             `<subject>.nii[.gz]`.
         ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
-            MRBrainS13, MRBrainS18 or IBSR18), a folder above these, one with files
-            `<subject>*.nii[.gz]`, any other layout that training can read, a manifest, or the
+            MRBrainS13, MRBrainS18 or IBSR18), a folder above these, any other layout that
+            training can read, a folder with files `<subject>*.nii[.gz]`, a manifest, or the
             folder of one that is called `manifest.csv`.
         coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
             LabelsForTesting.
@@ -101,9 +101,11 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
         return _told(read_manifest(table), table)
     if ref.is_file():
         return {_subject(ref): _with_mask(ref)}
-    found = _subject_folders(ref, coding) or _loose_files(ref, subjects)
+    found = _subject_folders(ref, coding)
     if not found and coding == "auto":
         found = _by_layout(ref)
+    # Last: of subjects whose files lie side by side, the scans would be taken for references.
+    found = found or _loose_files(ref, subjects)
     if not found:
         rule = f"references that --ref-coding {coding} can read, in subjects' folders or as files"
         raise DataError(message(ref, rule, "a folder without them", "check the path"))

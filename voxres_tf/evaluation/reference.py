@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
-from voxres_tf.labels import SCHEMES
+from voxres_tf.labels import SCHEMES, LabelScheme
 from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
 
 PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrains18", "plain": ""})
@@ -21,8 +21,8 @@ PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrain
 
 CODINGS = ("auto", "training", "testing")
 
-# All codes of these are scored, and what names them, a manifest or a layout, leaves no doubt.
-_OTHER_SCHEMES = {name for name in SCHEMES if not name.startswith("mrbrains")}
+_OTHER_CODES = "name the scheme in a manifest or mend the file"
+_OTHER_TRAINING_CODES = f"pass --protocol mrbrains18 if 9 and 10 are MRBrainS18's, {_OTHER_CODES}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +51,29 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
             takes files with codes above 3, or named LabelsForTraining, for the training coding.
-            Where `files` names a scheme, that counts.
+            Where `files` names a scheme, that counts, under every protocol.
 
     Raises:
         ConfigError: for an unknown protocol or coding.
-        DataError: for a file that cannot be read, codes outside the coding, the training coding
-            under `plain` unless it was asked for, or a mask on another grid.
+        DataError: for a file that cannot be read, codes outside the coding or the scheme, the
+            training coding under `plain` unless it was asked for, or a mask on another grid.
     """
     _require_choice("protocol", protocol, tuple(PROTOCOLS))
     _require_choice("reference coding", coding, CODINGS)
     codes = read_codes(files.labels)
-    if files.scheme is not None and files.scheme in _OTHER_SCHEMES:
-        classes, _ = SCHEMES[files.scheme].merge(codes.data, files.labels)
-        everywhere = np.ones(classes.shape, np.bool_)
-        return Reference(classes, everywhere, codes.grid, protocol == "plain")
+    if files.scheme is not None:
+        return _of_scheme(SCHEMES[files.scheme], codes, files.labels, protocol)
     is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
         then = "pass --protocol mrbrains13, or --ref-coding training to score every voxel"
         raise DataError(message(files.labels, rule, "MRBrainS13's training coding", then))
-    scheme = SCHEMES[PROTOCOLS[protocol] or "mrbrains13"]
-    classes, scored = (scheme if is_training else SCHEMES["tissue"]).merge(codes.data, files.labels)
+    # MRBrainS18 knows the codes of MRBrainS13, by the same classes, and two more.
+    scheme = SCHEMES[PROTOCOLS[protocol] or "mrbrains18"]
+    if is_training:
+        classes, scored = scheme.merge(codes.data, files.labels, _OTHER_TRAINING_CODES)
+    else:
+        classes, scored = SCHEMES["tissue"].merge(codes.data, files.labels, _OTHER_CODES)
     knows = is_training
     if protocol == "plain":
         scored, knows = np.ones(classes.shape, np.bool_), True
@@ -80,6 +82,16 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         _require_grid(mask.grid, files.mask, codes.grid, files.labels)
         scored, knows = scheme.merge(mask.data, files.mask)[1], True
     return Reference(classes, scored, codes.grid, knows)
+
+
+def _of_scheme(scheme: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
+    """The classes are those of the file's own scheme; what is not scored, the protocol says."""
+    classes, _ = scheme.merge(codes.data, path)
+    name = PROTOCOLS[protocol]
+    left_out: frozenset[int] = SCHEMES[name].unscored if name else frozenset()
+    # Of another scheme the same code may be a tissue, such as 10 of iSeg-2017.
+    scored = ~np.isin(codes.data, sorted(left_out & scheme.unscored))
+    return Reference(classes, scored, codes.grid, not left_out or bool(scheme.unscored))
 
 
 def read_prediction(path: Path) -> Volume:
@@ -137,7 +149,7 @@ def to_common_axes(
 
 def _looks_training(files: ReferenceFiles, codes: NDArray[Any]) -> bool:
     name = files.labels.name.lower()
-    return bool(files.scheme) or name.startswith(TRAINING_NAME) or int(codes.max()) > 3
+    return name.startswith(TRAINING_NAME) or int(codes.max()) > 3
 
 
 def _canonical_grid(grid: Grid) -> Grid:

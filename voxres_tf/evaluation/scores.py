@@ -69,7 +69,8 @@ def score_subject(
         scored: bool [X, Y, Z]; voxels where it is False leave both images. None scores all.
 
     Returns:
-        A score for CSF, GM and WM each. A tissue that either image lacks has no figures.
+        A score for CSF, GM and WM each. A tissue that one image lacks has a Dice of 0 and no HD95,
+        one that the reference lacks no AVD either, and one that both lack no figures at all.
 
     Raises:
         DataError: if the shapes differ or there are not three axes.
@@ -100,12 +101,18 @@ def read_scores(path: Path) -> list[Score]:
     """Read what `write_scores` wrote: the same scores, to the last digit.
 
     Raises:
-        DataError: if the file is missing, or has other columns, or cells that are not numbers.
+        DataError: if the file is missing, is no CSV file in UTF-8, or has other columns, or cells
+            that are not numbers.
     """
     if not path.is_file():
         raise DataError(message(path, "a file is there", "nothing", "run voxres evaluate first"))
-    with path.open(newline="", encoding="utf-8") as stream:
-        header, *rows = list(csv.reader(stream)) or [[]]
+    try:
+        # The BOM is what spreadsheets put before UTF-8.
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            header, *rows = list(csv.reader(stream)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        then = "pass scores of voxres evaluate"
+        raise DataError(message(path, "a CSV file in UTF-8", error, then)) from error
     if tuple(header) != COLUMNS:
         rule = f"columns {','.join(COLUMNS)}"
         raise DataError(message(path, rule, ",".join(header), "pass scores of voxres evaluate"))

@@ -87,8 +87,10 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         prediction = predictor(files)
         start = time.perf_counter()
         outputs = _write(prediction, plan)
-    except (VoxResError, OSError, MemoryError) as error:
+    except (VoxResError, OSError) as error:
         return Outcome(files.id, failure=str(error) or type(error).__name__)
+    except Exception as error:  # whatever befalls one subject, the others go on
+        return Outcome(files.id, failure=f"{type(error).__name__}: {error}")
     seconds = {**prediction.seconds, "write": time.perf_counter() - start}
     return Outcome(
         files.id,
@@ -104,9 +106,16 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
     grid = prediction.labels.grid
     volumes = (prediction.labels, prediction.probabilities)
     paths = plan.of_subject(prediction.id)
-    for path, volume in zip(paths, volumes, strict=False):
-        if volume is not None:
-            write_volume(path, volume.data, grid)
+    written: list[Path] = []
+    try:
+        for path, volume in zip(paths, volumes, strict=False):
+            if volume is not None:
+                write_volume(path, volume.data, grid)
+                written.append(path)
+    except OSError:
+        for path in written:  # a subject that failed has no outputs
+            path.unlink()
+        raise
     return paths
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxres_tf.dataset.subject import SubjectFiles
@@ -23,6 +24,7 @@ class OutputPlan:
         volumes: CSV of the tissues' volumes.
         report: JSON of versions, options, times and what became of every subject.
         overwrite: replace files that are there.
+        kept: files that are read and are no scans, such as a manifest; never replaced.
     """
 
     out: Path
@@ -30,6 +32,7 @@ class OutputPlan:
     volumes: Path | None = None
     report: Path | None = None
     overwrite: bool = False
+    kept: tuple[Path, ...] = ()
 
     def labels(self, subject: str) -> Path:
         """The subject's label file."""
@@ -51,13 +54,26 @@ class OutputPlan:
         extra = [self.probabilities(subject)] if self.save_probabilities else []
         return [self.labels(subject), *extra]
 
+    def of_part(self, number: int, parts: int) -> OutputPlan:
+        """The plan of one of several processes: with a table and a report of its own.
 
-def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
-    """Look at all outputs before anything is read.
+        >>> OutputPlan(Path("out"), volumes=Path("ml.csv")).of_part(0, 2).volumes.name
+        'ml_part-0.csv'
+        """
+        if parts == 1:
+            return self
+
+        def own(path: Path | None) -> Path | None:
+            return path and path.with_name(f"{path.stem}_part-{number}{path.suffix}")
+
+        return replace(self, volumes=own(self.volumes), report=own(self.report))
+
+
+def check_target(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
+    """Look at what the outputs are called, with all subjects, of whichever process they are.
 
     Raises:
-        OutputExistsError: if an output is there and the plan does not say overwrite.
-        ConfigError: if one file is to hold several subjects, or outputs would replace inputs.
+        ConfigError: if one file is to hold several subjects, or is to be a folder.
     """
     if plan.is_file and len(subjects) > 1:
         raise ConfigError(
@@ -75,13 +91,24 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
                 "name another",
             )
         )
+
+
+def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
+    """Look at all outputs before anything is read.
+
+    Raises:
+        OutputExistsError: if an output is there and the plan does not say overwrite.
+        ConfigError: as `check_target`; and if outputs would replace inputs, or cannot be written.
+    """
+    check_target(subjects, plan)
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
     inputs = {path.resolve() for files in subjects for path in _inputs(files)}
+    inputs |= {path.resolve() for path in plan.kept}
     clash = [str(path) for path in outputs if path.resolve() in inputs]
     if clash:
         raise ConfigError(
-            message(clash[0], "outputs are no inputs", "a scan of a subject", "name another output")
+            message(clash[0], "outputs are no inputs", "a file that is read", "name another output")
         )
     twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
     if twice:
@@ -94,6 +121,16 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
         raise OutputExistsError(
             message(there[0], "outputs are not replaced", f"it{more} exists", "pass --overwrite")
         )
+    for folder in dict.fromkeys(path.parent for path in outputs):
+        _require_writable(folder)
+
+
+def _require_writable(folder: Path) -> None:
+    first = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not first.is_dir() or not os.access(first, os.W_OK | os.X_OK):
+        received = f"{first}, " + ("read-only" if first.is_dir() else "a file")
+        rule, then = "a folder that can be written", "name another output"
+        raise ConfigError(message(folder, rule, received, then))
 
 
 def _inputs(files: SubjectFiles) -> list[Path]:

@@ -22,7 +22,7 @@ from voxres_tf.contract import (
     Contract,
     read_contract,
 )
-from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject
+from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject, require_subject
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.prediction import Prediction
@@ -146,8 +146,8 @@ class Predictor:
                 and those that it need not have may be missing.
 
         Raises:
-            DataError: if a modality is missing that the model needs, or a file or grid breaks a
-                rule.
+            DataError: if a modality is missing that the model needs, or a file, a volume or a grid
+                breaks a rule.
             ModelError: if the network cannot be loaded or run.
             ServerError: if the server gives no sound answer.
         """
@@ -156,6 +156,8 @@ class Predictor:
         with _timed(seconds, "read"):
             if isinstance(subject, SubjectFiles):
                 subject = read_subject(subject, modalities, resample_to=self.resample_to)
+            else:
+                require_subject(subject, modalities)
         with _timed(seconds, "prepare"):
             look = stack_modalities if self._whole else prepare
             prepared = look(_without_labels(subject), self._preprocess)

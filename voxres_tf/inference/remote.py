@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from voxres_tf.inference.rest import RestTransport
 from voxres_tf.inference.rpc import GrpcTransport
 from voxres_tf.inference.server import Server
 from voxres_tf.inference.tiling import Floats, TileFunction
-from voxres_tf.inference.transport import Transport, TryError
+from voxres_tf.inference.transport import TOO_LONG, Transport, TryError
 
 MAY_PASS = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """Status codes after which the same request may be answered."""
@@ -113,7 +114,7 @@ class RemoteEngine:
         self._transport.close()
 
     def _pinned(self) -> int:
-        self.version = self._server.version or 0  # for messages, until it is known
+        self.version = 0  # for messages, until it is known
         states = self._patiently(self._transport.states)
         there = [version for version, state in states.items() if state == AVAILABLE]
         version = self._server.version or max(there, default=0)
@@ -130,39 +131,36 @@ class RemoteEngine:
 
     def _told_contract(self) -> Contract:
         asked = np.array([FORMAT_VERSION], np.int32)
-        (text, *_) = self._patiently(
+        answer = self._patiently(
             lambda: self._transport.predict(
                 self.version, CONTRACT, ("format_version", asked), "contract"
             )
-        ).reshape(-1)
+        )
+        text = answer.reshape(-1)[0] if answer.size else None
         if not isinstance(text, str | bytes):
-            raise ModelError(
-                message(self.name, "a contract in JSON", type(text).__name__, "export it again")
-            )
+            received = type(text).__name__ if answer.size else "nothing"
+            raise ModelError(message(self.name, "a contract in JSON", received, "export it again"))
         return parse_contract(text, self.name)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Carry out a try, and again after a pause where that may help."""
-        for retry in range(self._server.retries):
+        for retry in count():
             try:
                 return call()
             except TryError as fault:
-                if not _may_pass(fault):
+                if retry == self._server.retries or not _may_pass(fault):
                     raise self._error(fault) from fault
-            # A random part, so that many clients of one server do not come back all at once.
-            if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
-                break
-        try:
-            return call()
-        except TryError as fault:
-            raise self._error(fault) from fault
+                # A random part, so that many clients of one server do not come back all at once.
+                if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
+                    raise self._error(TryError("CANCELLED", "closed")) from fault
+        raise AssertionError("never reached")
 
     def _error(self, fault: TryError) -> ServerError:
         server = self._server
         rule, then = "an answer", "see the server's log"
         if fault.code in MAY_PASS and not _may_pass(fault):
             rule = "requests as long as a tile or a volume are let through"
-            then = "raise that limit, or choose a smaller --tile or --batch"
+            then = "raise that limit, or choose --mode tile, a smaller --tile or --batch"
         elif fault.code in MAY_PASS:
             tries = f"{server.retries + 1} tries" if server.retries else "one try"
             rule = f"an answer in {tries} of {server.deadline_s:g} s"
@@ -210,4 +208,4 @@ class RemoteEngine:
 
 def _may_pass(fault: TryError) -> bool:
     # A message that is too long for somebody on the way has the same code as a server that is full.
-    return fault.code in MAY_PASS and "larger than max" not in fault.text
+    return fault.code in MAY_PASS and TOO_LONG not in fault.text

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxres_tf.inference.server import Server
-from voxres_tf.inference.transport import TryError, read_authority
+from voxres_tf.inference.transport import TOO_LONG, TryError, trusting
 
-# TF Serving's own table, the other way round.
+# TF Serving's own table, the other way round, and what stands between says while it starts again.
 _CODES = {
     400: "INVALID_ARGUMENT",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    413: "RESOURCE_EXHAUSTED",
     429: "RESOURCE_EXHAUSTED",
     501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -29,19 +34,15 @@ _CODES = {
 class RestTransport:
     """A server's REST port; see `transport.Transport`.
 
-    The deadline holds for each wait on the network, so that a server which sends a byte now and
-    then is not found out.
-
     Raises:
         ConfigError: if the file of certificates is none.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._tls: ssl.SSLContext | None = None
-        if server.tls_ca is not None:
-            text = read_authority(server.tls_ca).decode("ascii", "replace")
-            self._tls = ssl.create_default_context(cadata=text)
+        self._tls = None if server.tls_ca is None else trusting(server.tls_ca)
+        self._closed = threading.Event()
+        self._sockets: set[socket.socket] = set()
 
     def states(self) -> Mapping[int, str]:
         """See `transport.Transport.states`."""
@@ -74,19 +75,51 @@ class RestTransport:
 
     def _call(self, method: str, path: str, body: str | None = None) -> Any:
         connection = self._connection()
+        late = threading.Event()
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            status, content = reply.status, reply.read()
-        except TimeoutError as error:
-            raise TryError("DEADLINE_EXCEEDED", "no answer in time") from error
+            connection.connect()
+            with self._limited(connection.sock, late):
+                connection.request(method, path, body, {"Content-Type": "application/json"})
+                reply = connection.getresponse()
+                status, content = reply.status, reply.read()
+            if late.is_set():
+                raise TimeoutError  # An answer of unknown length seems whole where it was cut.
         except ssl.SSLCertVerificationError as error:
             raise TryError("UNAUTHENTICATED", str(error)) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise TryError("UNAVAILABLE", str(error) or type(error).__name__) from error
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
+            raise self._fault(error, late) from error
         finally:
             connection.close()
         return _parsed(status, content)
+
+    @contextmanager
+    def _limited(self, connected: socket.socket, late: threading.Event) -> Iterator[None]:
+        """End the connection when its time is over, however slowly bytes come in, or by `close`."""
+
+        def end() -> None:
+            late.set()
+            _shut(connected)
+
+        timer = threading.Timer(self._server.deadline_s, end)
+        timer.daemon = True
+        timer.start()
+        self._sockets.add(connected)
+        try:
+            if self._closed.is_set():
+                _shut(connected)
+            yield
+        finally:
+            timer.cancel()
+            self._sockets.discard(connected)
+
+    def _fault(self, error: Exception, late: threading.Event) -> TryError:
+        if self._closed.is_set():
+            return TryError("CANCELLED", "closed")
+        if late.is_set() or isinstance(error, TimeoutError):
+            return TryError("DEADLINE_EXCEEDED", "no answer in time")
+        if isinstance(error, UnicodeError):
+            return TryError("INVALID_ARGUMENT", f"no name of a host: {error}")
+        return TryError("UNAVAILABLE", str(error) or type(error).__name__)
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self._server.host_port
@@ -96,17 +129,28 @@ class RestTransport:
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
 
     def close(self) -> None:
-        """End what is under way: nothing outlives its request."""
+        """End what is under way."""
+        self._closed.set()
+        for connected in list(self._sockets):
+            _shut(connected)
+
+
+def _shut(connected: socket.socket) -> None:
+    # Past TLS, whose own way of ending would take its state from under a thread that reads.
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _parsed(status: int, content: bytes) -> Any:
     try:
         answer = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if status != http.HTTPStatus.OK:
         told = answer.get("error") if isinstance(answer, dict) else None
         text = told or content[:200].decode("utf-8", "replace")
+        if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            text = f"{TOO_LONG}: {text}"
         raise TryError(_CODES.get(status, "UNKNOWN"), f"HTTP {status} {text}")
     if answer is None:
         raise TryError("INTERNAL", f"no JSON: {content[:60]!r}")

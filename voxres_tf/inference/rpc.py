@@ -8,11 +8,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from voxres_tf.inference.server import Server
-from voxres_tf.inference.transport import TryError, read_authority
+from voxres_tf.inference.transport import TOO_LONG, TryError, read_authority
 from voxres_tf.runtime import import_grpc
 from voxres_tf.wire import MODEL_STATES, from_tensor, message_class, predict_request
 
 grpc = import_grpc()
+
+LONGEST_BYTES = 2**31 - 2**20
+"""No message of protobuf is longer than 2 GiB; names and shapes have a part of that."""
 
 _OPTIONS = (
     # A tile's answer is above the 4 MiB that are the default; the server's own limit is 2 GiB.
@@ -71,6 +74,9 @@ class GrpcTransport:
     ) -> NDArray[Any]:
         """See `transport.Transport.predict`."""
         inputs = dict([given])
+        if given[1].nbytes >= LONGEST_BYTES:
+            text = f"a request of {given[1].nbytes} bytes, {TOO_LONG} of a message, 2 GiB"
+            raise TryError("RESOURCE_EXHAUSTED", text)
         request = predict_request(self._server.model_name, signature, inputs, version)
         answer = self._call(self._predict, request)
         answered = answer.model_spec.version.value

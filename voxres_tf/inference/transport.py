@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from voxres_tf.errors import ConfigError, message
+
+TOO_LONG = "larger than max"
+"""In the text of a `TryError`: somebody on the way lets no message of that length through."""
 
 
 class TryError(Exception):
@@ -56,11 +60,20 @@ class Transport(Protocol):
         ...
 
 
+def trusting(path: Path) -> ssl.SSLContext:
+    """A context of TLS that trusts the authority of a PEM file, and no other.
+
+    Raises:
+        ConfigError: as `read_authority`.
+    """
+    return _context(path, read_authority(path))
+
+
 def read_authority(path: Path) -> bytes:
     """The content of a PEM file of certificates.
 
     Raises:
-        ConfigError: if it cannot be read or is none.
+        ConfigError: if it cannot be read, or holds no sound certificate.
     """
     try:
         content = path.read_bytes()
@@ -70,4 +83,14 @@ def read_authority(path: Path) -> bytes:
         raise ConfigError(
             message(path, "a PEM file of certificates", "a file without one", "name another")
         )
+    _context(path, content)  # gRPC would take a damaged one, and find no server.
     return content
+
+
+def _context(path: Path, content: bytes) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=content.decode("ascii", "replace"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            message(path, "a PEM file of sound certificates", error, "name another")
+        ) from error

@@ -40,6 +40,10 @@ class Head(Protocol):
     def name(self) -> str:
         """What it is called where its people are listed."""
 
+    @property
+    def sha256(self) -> str | None:
+        """Of its file's content, None for an anatomy that its name tells."""
+
     def person(
         self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
     ) -> Person:

@@ -13,6 +13,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from voxres_tf.errors import DataError, message
+from voxres_tf.files import file_hash
 from voxres_tf.phantom.anatomy import LATTICE_STEP_MM, closed, ellipsoid, signed_mm
 from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
@@ -42,6 +43,21 @@ class LabelHead:
     def name(self) -> str:
         """The file's name."""
         return self.path.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's content.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        try:
+            return file_hash(self.path)
+        except OSError as error:
+            why = error.strerror or error
+            raise DataError(
+                message(self.path, "a file that can be read", why, "check the path")
+            ) from error
 
     @cached_property
     def _lattice(self) -> LabelLattice:

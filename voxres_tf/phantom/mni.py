@@ -26,6 +26,7 @@ class MniHead:
     """The packaged anatomy, read when the first person is drawn."""
 
     name: str = "mni152"
+    sha256: str | None = None
 
     def person(
         self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from voxres_tf.config import Positive, Share
-from voxres_tf.schema import Config, Range
+from voxres_tf.schema import Config, PositiveRange, Range
 
 NotNegative = Annotated[float, Field(ge=0)]
+
+
+def _from_0(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] < 0:
+        raise ValueError("a range of 0 or more")
+    return values
+
+
+NotNegativeRange = Annotated[Range, AfterValidator(_from_0)]
+"""(low, high), neither below 0."""
 
 
 class Geometry(Config):
@@ -29,18 +39,26 @@ class Geometry(Config):
         angles_deg, size_sd, shift_sd_mm, lobes_mm, gyri_mm, mirrored: see `deformation.Pose`.
     """
 
-    in_plane_mm: Range = (0.85, 1.15)
-    slice_mm: Range = (1.0, 5.0)
-    view_mm: Range = (180.0, 250.0)
-    height_mm: Range = (110.0, 190.0)
+    in_plane_mm: PositiveRange = (0.85, 1.15)
+    slice_mm: PositiveRange = (1.0, 5.0)
+    view_mm: PositiveRange = (180.0, 250.0)
+    height_mm: PositiveRange = (110.0, 190.0)
     slices: Positive = 64
     centre_z_mm: Range = (-35.0, 50.0)
     angles_deg: tuple[NotNegative, NotNegative, NotNegative] = (10.0, 5.0, 6.0)
     size_sd: NotNegative = 0.05
     shift_sd_mm: tuple[NotNegative, NotNegative, NotNegative] = (4.0, 6.0, 6.0)
-    lobes_mm: Range = (1.5, 4.0)
-    gyri_mm: Range = (0.3, 1.0)
+    lobes_mm: NotNegativeRange = (1.5, 4.0)
+    gyri_mm: NotNegativeRange = (0.3, 1.0)
     mirrored: Share = 0.5
+
+    @model_validator(mode="after")
+    def _holds_a_voxel(self) -> Self:
+        if self.view_mm[0] < self.in_plane_mm[1]:
+            raise ValueError("view_mm begins at the end of in_plane_mm or above")
+        if self.height_mm[0] < self.slice_mm[1]:
+            raise ValueError("height_mm begins at the end of slice_mm or above")
+        return self
 
 
 class Outside(Config):
@@ -70,7 +88,7 @@ class Contrast(Config):
 
     Attributes:
         arbitrary: share of scans whose tissues have random signals.
-        least_difference: of GM to WM and of GM to CSF in such scans.
+        least_difference: of GM to WM and of GM to CSF in such scans, whose signals lie in 0..1.
         power: exponent on the signals of T1 and FLAIR; above 1 they differ more.
         tissue_sd: of each tissue's signal, relative.
         outside_sd: the same outside the brain, where scanners and heads differ more.
@@ -81,11 +99,11 @@ class Contrast(Config):
     """
 
     arbitrary: Share = 0.1
-    least_difference: NotNegative = 0.12
-    power: Range = (0.75, 1.5)
+    least_difference: Annotated[float, Field(ge=0, le=0.5)] = 0.12
+    power: NotNegativeRange = (0.75, 1.5)
     tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
-    inversion_ms: Range = (340.0, 520.0)
+    inversion_ms: PositiveRange = (340.0, 520.0)
     magnitude: Share = 0.1
     offset: Share = 0.5
 
@@ -102,13 +120,13 @@ class Artefacts(Config):
         shift_mm: largest misregistration along each axis; none for T1, which the labels follow.
     """
 
-    texture: Range = (0.0, 0.06)
-    noise: Range = (0.01, 0.06)
-    bias: Range = (0.0, 0.2)
-    blur_mm: Range = (0.2, 1.3)
+    texture: NotNegativeRange = (0.0, 0.06)
+    noise: NotNegativeRange = (0.01, 0.06)
+    bias: NotNegativeRange = (0.0, 0.2)
+    blur_mm: NotNegativeRange = (0.2, 1.3)
     thick: Share = 0.3
-    thick_mm: Range = (0.5, 2.0)
-    shift_mm: Range = (0.0, 0.7)
+    thick_mm: NotNegativeRange = (0.5, 2.0)
+    shift_mm: NotNegativeRange = (0.0, 0.7)
 
 
 class Randomisation(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from voxres_tf.dataset.layouts import MANIFEST_NAME
 from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import VoxResError, message
 from voxres_tf.files import atomic_path, locked, refuse_existing, write_json
 from voxres_tf.phantom.anatomy import read_mni
 from voxres_tf.phantom.generate import STEMS, generate_subject
@@ -25,6 +27,9 @@ from voxres_tf.volume import Volume, write_volume
 
 RECIPE_FILE = "randomisation.json"
 """Beside randomised subjects: what they were made from; the same recipe goes on with them."""
+
+NOTE_FILE = "made-from.json"
+"""The recipe again, in the folder of each randomised subject: it tells whose the folder is."""
 
 
 def write_phantom(
@@ -90,35 +95,72 @@ def write_randomised(
         seed: 0 or more.
         heads: anatomies, which the subjects take in turn.
         config: the ranges.
-        overwrite: whether subjects of another recipe are replaced.
+        overwrite: whether what is there is replaced, subjects of this recipe too.
 
     Returns:
         the manifest `out/manifest.csv`.
 
     Raises:
-        OutputExistsError: if `out` holds subjects of another recipe.
+        OutputExistsError: if `out` holds subjects of another recipe, or a manifest or a folder that
+            is in the way; before any subject is made.
         DataError: if an anatomy cannot be read.
     """
     recipe = {
         "seed": seed,
-        "heads": [head.name for head in heads],
+        "heads": [{"name": head.name, "sha256": head.sha256} for head in heads],
         "randomisation": config.model_dump(mode="json"),
     }
     with locked(out):
-        goes_on = _same_recipe(out / RECIPE_FILE, recipe)
-        if not goes_on:
-            refuse_existing(out / RECIPE_FILE, overwrite=overwrite)
-            write_json(out / RECIPE_FILE, recipe)
+        folders = [out / str(n) for n in range(1, subjects + 1)]
+        made = _made_before(out, folders, recipe, overwrite=overwrite)
         files = []
-        for n in tqdm(range(1, subjects + 1), desc="phantom", unit="subject", disable=None):
-            folder = out / str(n)
-            if not (goes_on and folder.is_dir()):
+        progress = tqdm(folders, desc="phantom", unit="subject", disable=None)
+        for n, folder in enumerate(progress, start=1):
+            if folder not in made:
                 volumes = randomised_subject(heads[(n - 1) % len(heads)], config, seed, n)
-                _write_folder(folder, {f"{name}.nii.gz": v for name, v in volumes.items()})
+                named = {f"{name}.nii.gz": volume for name, volume in volumes.items()}
+                _write_folder(folder, named, recipe)
             images = {m: folder / f"{stem}.nii.gz" for m, stem in STEMS.items()}
             files.append(SubjectFiles(str(n), images, folder / "labels.nii.gz"))
-        write_manifest(out / "manifest.csv", files)
-    return out / "manifest.csv"
+        write_manifest(out / MANIFEST_NAME, files)
+    return out / MANIFEST_NAME
+
+
+def _made_before(
+    out: Path, folders: Sequence[Path], recipe: Mapping[str, Any], *, overwrite: bool
+) -> Collection[Path]:
+    """Those of the folders that hold subjects of this recipe; what is in its way is removed.
+
+    The old recipe goes first and the new one comes last, so that a call which is killed between
+    them leaves nothing that a later one would go on with.
+    """
+    goes_on = not overwrite and _same_recipe(out / RECIPE_FILE, recipe)
+    made = {folder for folder in folders if goes_on and _same_recipe(folder / NOTE_FILE, recipe)}
+    old = [folder for folder in folders if folder not in made]
+    if not goes_on:
+        noted = {note.parent for note in out.glob(f"*/{NOTE_FILE}")} - set(folders)
+        others = sorted(folder for folder in noted if folder.name.isdigit())
+        old = [out / RECIPE_FILE, out / MANIFEST_NAME, *old, *others]
+    for path in old:
+        refuse_existing(path, overwrite=overwrite)
+    if not goes_on:
+        _remove(old)
+        write_json(out / RECIPE_FILE, recipe)
+    return made
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise VoxResError(
+                message(path, "a path that can be replaced", why, "choose another output")
+            ) from error
 
 
 def _same_recipe(path: Path, recipe: Mapping[str, Any]) -> bool:
@@ -142,7 +184,7 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
         OutputExistsError: if the manifest or the folder is there.
         DataError: if the packaged maps are missing.
     """
-    folder, manifest = out / "mni152", out / "manifest.csv"
+    folder, manifest = out / "mni152", out / MANIFEST_NAME
     for path in (folder, manifest):
         refuse_existing(path, overwrite=overwrite)
     t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
@@ -153,10 +195,14 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     return manifest
 
 
-def _write_folder(folder: Path, volumes: Mapping[str, Volume]) -> None:
+def _write_folder(
+    folder: Path, volumes: Mapping[str, Volume], recipe: Mapping[str, Any] | None = None
+) -> None:
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         for name, volume in volumes.items():
             write_volume(temporary / name, volume.data, volume.grid)
+        if recipe is not None:
+            write_json(temporary / NOTE_FILE, recipe)
         if folder.exists():
             shutil.rmtree(folder)

@@ -65,7 +65,7 @@ def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     Raises:
         DataError: if a label code is unknown to the subject's scheme, or a spacing is absurd.
     """
-    working = working_grid(subject.grid, config.resolution)
+    working = _working_grid(subject, config)
     made: dict[str, NDArray[np.float32]] = {}
     for modality in config.modalities:
         if modality in subject.images:
@@ -98,13 +98,17 @@ def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
     Raises:
         DataError: if a spacing is absurd.
     """
-    working = working_grid(subject.grid, config.resolution)
+    working = _working_grid(subject, config)
     image = np.zeros((*working.shape, len(config.modalities)), np.float32)
     for number, modality in enumerate(config.modalities):
         if modality in subject.images:
             volume = to_canonical(subject.images[modality].data, subject.grid)
             image[..., number] = resample_image(volume, working)
     return Prepared(subject.id, image, config.modalities, subject.grid, working)
+
+
+def _working_grid(subject: Subject, config: PreprocessConfig) -> WorkingGrid:
+    return working_grid(subject.grid, config.resolution, f"subject {subject.id}: spacing")
 
 
 def _detail(volume: NDArray[Any], config: PreprocessConfig) -> NDArray[np.float32]:

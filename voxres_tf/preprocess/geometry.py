@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from voxres_tf.config import Resolution
+from voxres_tf.dataset.checks import PLAUSIBLE_MM
 from voxres_tf.dataset.regrid import smoothing_sigma
 from voxres_tf.errors import DataError, message
 from voxres_tf.volume import Grid
@@ -21,7 +22,7 @@ from voxres_tf.volume import Grid
 TOLERANCE_MM = 1e-3
 """A spacing that is this close to a range counts as in it: headers keep few digits."""
 
-LEAST_MM = 0.05
+LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
 """Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
@@ -65,7 +66,7 @@ class WorkingGrid:
         return steps / self.factor(axis) + (self.shape[axis] - 1) / 2
 
 
-def working_grid(grid: Grid, resolution: Resolution | None) -> WorkingGrid:
+def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacing") -> WorkingGrid:
     """The grid on which a network works on a scan (docs/geometry.md).
 
     In plane, a spacing outside the range becomes the target; between slices, the nearest bound.
@@ -73,6 +74,7 @@ def working_grid(grid: Grid, resolution: Resolution | None) -> WorkingGrid:
     Args:
         grid: of the scan.
         resolution: what the network takes; None takes every spacing as it comes.
+        where: what an error is about.
 
     Raises:
         DataError: if a spacing is below `LEAST_MM` or it would have more than `MOST_VOXELS`.
@@ -91,7 +93,7 @@ def working_grid(grid: Grid, resolution: Resolution | None) -> WorkingGrid:
     if min(own) < LEAST_MM or mx * my * mz > MOST_VOXELS:
         received = f"{' x '.join(f'{mm:.4g}' for mm in own)} mm, that is {mx} x {my} x {mz} voxels"
         rule = f"a head has voxels of at least {LEAST_MM} mm and, resampled, at most {MOST_VOXELS}"
-        raise DataError(message("spacing", rule, received, "mend the header's voxel sizes"))
+        raise DataError(message(where, rule, received, "mend the header's voxel sizes"))
     return WorkingGrid((nx, ny, nz), own, (mx, my, mz), (x, y, z))
 
 

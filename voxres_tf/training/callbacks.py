@@ -1,8 +1,7 @@
-"""What happens beside the updates: decaying weights, a guard, validation, checkpoints."""
+"""What happens beside the updates: decaying weights, validation, checkpoints, a bar."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from voxres_tf.config import TrainingConfig
-from voxres_tf.errors import TrainingError, message
 from voxres_tf.training.averages import averaged, save_weights
 from voxres_tf.training.checkpoint import add_metrics, save_state
 from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
@@ -77,47 +75,11 @@ class StepCounter(keras.callbacks.Callback):
         self._metrics = {}
 
 
-class FiniteGuard(keras.callbacks.Callback):
-    """Stop at the first loss that is not finite; comes before whatever saves weights.
-
-    Args:
-        counter: of the steps.
-        config: for the epoch of a step.
-        subjects_of_step: step (from 0) -> ids of the subjects in its batch.
-    """
-
-    def __init__(
-        self,
-        counter: StepCounter,
-        config: TrainingConfig,
-        subjects_of_step: Callable[[int], list[str]],
-    ) -> None:
-        super().__init__()
-        self._counter, self._config, self._subjects = counter, config, subjects_of_step
-
-    @override
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Raise `TrainingError` naming epoch, step and subjects."""
-        loss = float((logs or {})["loss"])
-        if not math.isfinite(loss):
-            step = self._counter.step - 1
-            where = f"epoch {step // self._config.steps_per_epoch}, step {step}"
-            raise TrainingError(
-                message(
-                    f"{where}, subjects {', '.join(self._subjects(step))}",
-                    "the loss is finite",
-                    loss,
-                    "look at these subjects, lower the learning rate or set clip_norm; the last "
-                    "good weights are kept",
-                )
-            )
-
-
 class Validation(keras.callbacks.Callback):
     """Segment whole volumes at intervals and keep the best weights by mean Dice.
 
     Args:
-        evaluate: returns the mean Dice of each tissue, None where it is undefined.
+        evaluate: returns the mean Dice of each tissue, None where no reference has it.
         config: its validate_every and epochs.
         best: the best mean so far.
         weights: file for the best weights.
@@ -192,13 +154,21 @@ class Checkpoint(keras.callbacks.Callback):
         counter: of the steps.
         config: its checkpoint_minutes, the longest time between two, and the length of epochs.
         weights: file for the weights, written at the end of each epoch.
+        require_sound: raises where weights are not fit to be saved within an epoch; at its end,
+            who comes before has seen to that.
     """
 
     def __init__(
-        self, path: Path, counter: StepCounter, config: TrainingConfig, weights: Path
+        self,
+        path: Path,
+        counter: StepCounter,
+        config: TrainingConfig,
+        weights: Path,
+        require_sound: Callable[[], None],
     ) -> None:
         super().__init__()
         self._path, self._counter, self._config, self._weights = path, counter, config, weights
+        self._require_sound = require_sound
         self._saved = time.monotonic()
 
     @override
@@ -207,6 +177,7 @@ class Checkpoint(keras.callbacks.Callback):
         step, config = self._counter.step, self._config
         inside = step % config.steps_per_epoch and step < config.steps
         if inside and time.monotonic() - self._saved >= 60 * config.checkpoint_minutes:
+            self._require_sound()
             self._save()
 
     @override

@@ -21,6 +21,7 @@ from voxres_tf.training import callbacks as cb
 from voxres_tf.training.averages import RawWeights
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
+from voxres_tf.training.finite import FiniteGuard
 from voxres_tf.training.history import mean_val_dice, read_history
 from voxres_tf.training.losses import (
     build_losses,
@@ -30,7 +31,14 @@ from voxres_tf.training.losses import (
     l2_in_loss,
 )
 from voxres_tf.training.pipeline import crop_dataset
-from voxres_tf.training.run import Resume, RunFolder, check_resume, check_same_data, summary_of
+from voxres_tf.training.run import (
+    Resume,
+    RunFolder,
+    check_resume,
+    check_same_data,
+    require_classes,
+    summary_of,
+)
 from voxres_tf.training.schedules import auxiliary_weight
 from voxres_tf.training.transfer import begin_with, recorded
 from voxres_tf.training.validation import mean_dice
@@ -64,10 +72,13 @@ def train(
         The run folder.
 
     Raises:
-        ConfigError: if the network of the config cannot begin with those weights.
+        ConfigError: if the network of the config cannot begin with those weights, or has other
+            classes than labels have.
         DataError: if a subject breaks a rule.
-        TrainingError: if the run cannot start, resume, or meets a loss that is not finite.
+        TrainingError: if the run cannot start, resume, or meets a loss or weights that are not
+            finite.
     """
+    require_classes(config)
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
@@ -88,6 +99,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
         run: the run folder.
         config: all that can be set.
     """
+    require_classes(config)
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, "auto")
@@ -175,14 +187,15 @@ def _callbacks(
     validation = [
         cb.Validation(lambda: mean_dice(model, held_out, config), training, best, folder.best)
     ]
+    guard = FiniteGuard(counter, training, subjects_of_step)
     decay = [cb.AuxiliaryWeightDecay(losses, lambda e: auxiliary_weight(training, e))]
     return [
         counter,
         *(decay if len(losses) > 1 else []),
-        cb.FiniteGuard(counter, training, subjects_of_step),
+        guard,
         *(validation if held_out else []),
         cb.Recorder(folder.path, counter, rows),
-        cb.Checkpoint(folder.state, counter, training, folder.last),
+        cb.Checkpoint(folder.state, counter, training, folder.last, guard.require_weights),
         *([RawWeights()] if training.ema else []),
     ]
 

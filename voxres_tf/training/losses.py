@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from voxres_tf.config import TrainingConfig
 
+BESIDE_KERNELS = ["bias", "gamma", "beta"]
+"""Names of all other weights, of convolutions and of batch normalisation."""
+
 
 def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
     """Cross-entropy of every voxel, in nats (eq. 3).
@@ -100,8 +103,8 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimiser with its polynomial decay, wrapped for loss scaling under float16.
 
     It keeps the moving average of the weights if the config asks for one; see `averages`. AdamW
-    takes lambda of eq. (3) as decoupled decay (2 lambda, the factor of the gradient), so that the
-    network must then be built with `l2=0`; see `l2_in_loss`.
+    takes lambda of eq. (3) as decoupled decay of the kernels (2 lambda, the factor of the
+    gradient), so that the network must then be built with `l2=0`; see `l2_in_loss`.
     """
     rate = keras.optimizers.schedules.PolynomialDecay(
         config.learning_rate, config.steps, end_learning_rate=0.0, power=config.decay_power
@@ -121,6 +124,7 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
         optimizer = keras.optimizers.Adam(rate, **shared)
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=2 * config.l2, **shared)
+        optimizer.exclude_from_weight_decay(var_names=BESIDE_KERNELS)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     return optimizer

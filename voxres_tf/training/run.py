@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from voxres_tf import __version__
 from voxres_tf.config import RunConfig
-from voxres_tf.errors import TrainingError, message
+from voxres_tf.errors import ConfigError, TrainingError, message
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
 from voxres_tf.training.checkpoint import saved_step
@@ -67,6 +68,19 @@ class RunFolder:
         if not (self.state.is_file() and self.last.is_file()):
             return False
         return saved_step(self.state) >= config.training.steps
+
+
+def require_classes(config: RunConfig) -> None:
+    """Refuse to train a network of other classes than those that labels are merged to.
+
+    Raises:
+        ConfigError: if it has not one for each of `labels.CLASS_NAMES`.
+    """
+    count = len(CLASS_NAMES)
+    if config.model.classes != count:
+        rule = f"a training has the {count} classes of its labels, {', '.join(CLASS_NAMES)}"
+        then = f"set model.classes to {count}, or leave it out"
+        raise ConfigError(message("model.classes", rule, config.model.classes, then))
 
 
 def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:

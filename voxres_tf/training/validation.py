@@ -24,7 +24,8 @@ def mean_dice(
     """Mean Dice of each tissue class over the subjects, unscored voxels left out.
 
     Returns:
-        One figure per class 1..K-1; None where no subject defines it.
+        One figure per class 1..K-1: 0 for a subject in which the network misses the class, None
+        where no subject's reference has it.
     """
     classes = config.model.classes
     network = network_function(model)
@@ -82,4 +83,8 @@ def _tiled(
 
 def _dice(labels: Any, subject: CachedSubject, number: int) -> float | None:
     scored = np.asarray(subject.scored)
-    return dice((labels == number) & scored, (subject.classes == number) & scored)
+    reference = (np.asarray(subject.classes) == number) & scored
+    if not reference.any():
+        return None
+    # Else weights that miss a tissue would be measured by the others, and could pass for the best.
+    return dice((labels == number) & scored, reference) or 0.0

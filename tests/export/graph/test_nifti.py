@@ -177,6 +177,7 @@ SOUND = subject()["flair"]
             r"flair: the grid.*shape \[9 22 6\] instead of",
         ),
         (with_second(scan(values()[0], MOVED)), PLAIN, r"flair: the grid of the.* 0\.2.* mm apart"),
+        (with_second(scan(values()[0] * 0 + 7)), PLAIN, "flair: a scan has contrast.*: 7 every"),
         (with_second(scan(values()[0] * np.nan)), PLAIN, "flair: voxels must be finite"),
         (with_second(scan(values()[0] * np.float64(1e300))), PLAIN, "flair: voxels must be finite"),
     ],

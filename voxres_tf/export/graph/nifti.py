@@ -83,10 +83,14 @@ def _read(
     ]
     first = headers[0]
     planes = Planes.of(first)
-    images = tf.zeros(tf.concat([planes.canonical(first.shape), [len(files)]], axis=0))
-    for number, (name, content, header) in enumerate(zip(names, contents, headers, strict=True)):
-        rules = [*_on_one_grid(header, first, name), _complete(content, header, name)]
-        images = filled(images, number, name, held(content, rules), header, planes)
+    read = list(zip(names, contents, headers, strict=True))
+    rules = [rule for name, _, header in read for rule in _on_one_grid(header, first, name)]
+    rules += [_complete(content, header, name) for name, content, header in read]
+    # A header can claim any size: no memory is taken before its file has proved to be as long.
+    shape = planes.canonical(held(first.shape, rules))
+    images = tf.zeros(tf.concat([shape, [len(files)]], axis=0))
+    for number, (name, content, header) in enumerate(read):
+        images = filled(images, number, name, content, header, planes)
     return images, first, planes
 
 

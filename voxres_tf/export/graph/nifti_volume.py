@@ -12,6 +12,7 @@ from itertools import product
 
 import tensorflow as tf
 
+from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti_affine import orientation
 from voxres_tf.export.graph.nifti_header import DATATYPES, Header
@@ -98,22 +99,29 @@ def filled(
         planes: of the file.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if a value is not finite.
+        tf.errors.InvalidArgumentError: when run, if a value is not finite, or all are the same.
     """
     stored = tf.cast(header.shape[0] * header.shape[1], tf.int64) * header.voxel_bytes
     count = tf.where(tf.strings.length(content) > 0, header.shape[2], 0)
+    rule = f"voxres: {name}: voxels must be finite, set others to 0"
 
-    def step(plane: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    def step(plane: Tensor, low: Tensor, high: Tensor, images: Tensor) -> tuple[Tensor, ...]:
         start = header.offset + tf.cast(plane, tf.int64) * stored
         values = _decoded(tf.strings.substr(content, start, stored), header)
         values = tf.cast(values * header.slope + header.inter, tf.float32)
-        values = tf.debugging.check_numerics(values, f"voxres: {name}: voxels must be finite")
+        values = tf.debugging.check_numerics(values, rule)
         part = planes.to_canonical(tf.reshape(values, [1, header.shape[1], header.shape[0]]))
         begin = tf.concat([planes.place(plane)[0], [number]], axis=0)
-        return plane + 1, written(images, begin, part[..., None])
+        low, high = tf.minimum(low, tf.reduce_min(values)), tf.maximum(high, tf.reduce_max(values))
+        return plane + 1, low, high, written(images, begin, part[..., None])
 
-    start = (tf.constant(0), images)
-    return tf.while_loop(lambda n, _: n < count, step, start, parallel_iterations=1)[1]
+    start = (tf.constant(0), tf.constant(float("inf")), tf.constant(float("-inf")), images)
+    _, low, high, images = tf.while_loop(
+        lambda n, *_: n < count, step, start, parallel_iterations=1
+    )
+    received, then = ("{} everywhere", low), "leave this scan out, or export it again"
+    contrast = require((count == 0) | (low < high), name, "a scan has contrast", received, then)
+    return held(images, [contrast])
 
 
 def encoded(labels: Tensor, planes: Planes) -> Tensor:
