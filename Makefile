@@ -23,10 +23,10 @@ types: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 coverage: setup
-	$(BIN)/pytest --cov
+	$(BIN)/pytest -n 2 --cov
 
 format: setup
 	$(BIN)/ruff check --fix
