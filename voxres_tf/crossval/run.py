@@ -28,6 +28,9 @@ from voxres_tf.files import json_hash, locked, write_json
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import require_classes
 
+_MANY_STEPS = 500
+"""Fewer in all are done too soon for a forecast, which takes as long as a training's start."""
+
 
 def cross_validate(
     subjects: Sequence[SubjectFiles],
@@ -157,6 +160,9 @@ def _work(
 
 
 def _forecast(missing: Sequence[Network]) -> str:
+    if sum(network.config.training.steps for network in missing) < _MANY_STEPS:
+        return f"{len(missing)} to do"
+
     from voxres_tf.training.pace import Pace, measure_pace
 
     paces: dict[str, Pace] = {}
