@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from voxres_tf.config import MODALITIES
+from voxres_tf.runtime import DEVICES
 
 from .options import ShapeType
 from .server import server_options, server_values
@@ -28,7 +29,7 @@ def _modality_options(function: Any) -> Any:
 
 
 def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", value):
+    if not re.fullmatch(DEVICES, value):
         raise click.BadParameter(f"{value!r} is none of auto, cpu, gpu and gpu:N.")
     return value
 

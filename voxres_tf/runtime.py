@@ -8,6 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+DEVICES = r"auto|cpu|gpu(?::(\d+))?"
+"""What a device is called; its group is the number of a GPU."""
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -90,7 +91,9 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
     except (VoxResError, OSError) as error:
         return Outcome(files.id, failure=str(error) or type(error).__name__)
     except Exception as error:  # whatever befalls one subject, the others go on
-        return Outcome(files.id, failure=f"{type(error).__name__}: {error}")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return Outcome(files.id, failure=f"{type(error).__name__}: {error} ({where})")
     seconds = {**prediction.seconds, "write": time.perf_counter() - start}
     return Outcome(
         files.id,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
 from voxres_tf.errors import ConfigError, ModelError, message
-from voxres_tf.runtime import import_tensorflow
+from voxres_tf.runtime import DEVICES, import_tensorflow
 
 tf = import_tensorflow()
 
@@ -26,7 +26,7 @@ def resolve_device(device: str) -> str:
         ConfigError: if it is none of these, or a GPU that is not there.
     """
     count = len(tf.config.list_physical_devices("GPU"))
-    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device)
+    match = re.fullmatch(DEVICES, device)
     if match is None:
         raise ConfigError(message("device", "auto, cpu, gpu or gpu:N", repr(device), "choose one"))
     if device == "cpu" or (device == "auto" and not count):

@@ -85,11 +85,11 @@ def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss]:
 def build_running_means(model: keras.Model) -> None:
     """Have Keras make the variables behind the losses' running means before the first step.
 
-    Left to that step, they are made while it is traced, and TensorFlow then traces and optimises
-    the same graph twice: half of the time that passes before a training moves.
+    Left to that step, they are made while it is traced, and TensorFlow then traces the same graph
+    twice.
 
     Args:
-        model: compiled; one that has taken a step already is left as it is.
+        model: compiled, and not yet trained.
     """
     voxel = (1, 1, 1, 1)
     logits = {name: tf.zeros((*voxel, part.shape[-1])) for name, part in model.output.items()}

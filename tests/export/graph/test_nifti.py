@@ -159,6 +159,8 @@ def with_second(content):
 
 MOVED = AFFINE + np.eye(4, k=3) * 0.2
 SOUND = subject()["flair"]
+# A header that claims more voxels than any memory holds, before the voxels of SOUND.
+CLAIMED = SOUND[:42] + np.full(3, 30000, "<i2").tobytes() + SOUND[48:]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,7 @@ SOUND = subject()["flair"]
         (with_second(bytes(400)), PLAIN, "flair: a file in NIfTI-1 format.* sizeof_hdr 0, magic"),
         ({"flair": SOUND[:300]}, RESAMPLING, "flair: a file in NIfTI-1.*Received: 300 bytes"),
         (with_second(SOUND[:-1]), PLAIN, f"flair: .* its header tells. Received: {len(SOUND) - 1}"),
+        ({"flair": CLAIMED}, RESAMPLING, f"flair: .* its header tells. Received: {len(SOUND)}"),
         (with_second(gzip.compress(SOUND)[:-50]), PLAIN, "flair: .* its header tells. Received: "),
         (
             with_second(scan(values()[0, :9])),
