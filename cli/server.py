@@ -11,11 +11,15 @@ from click.core import ParameterSource
 
 
 def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        host, _, port = value.rpartition(":")
-        if not (host and port.isdecimal() and 0 < int(port) < 2**16) or "/" in host:
-            raise click.BadParameter(f"{value!r} is not HOST:PORT, such as localhost:8500.")
-    return value
+    if value is None:
+        return None
+
+    from voxres_tf.inference.server import check_address
+
+    try:
+        return check_address(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
 
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)

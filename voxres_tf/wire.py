@@ -128,8 +128,8 @@ def zeros_tensor(shape: tuple[int, ...]) -> Any:
 
 
 def string_tensor(value: bytes) -> Any:
-    """A `Tensor` message of one string, as a scalar."""
-    tensor = _empty_tensor(_STRINGS, ())
+    """A `Tensor` message of one string, of shape [1], which a server that batches takes too."""
+    tensor = _empty_tensor(_STRINGS, (1,))
     tensor.string_val.append(value)
     return tensor
 

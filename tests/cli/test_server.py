@@ -124,6 +124,7 @@ def test_the_client_does_without_tensorflow(model, scans, tmp_path):
         ),
         (["--server", "localhost", "--model-name", "m"], "'localhost' is not HOST:PORT"),
         (["--server", "a:70000", "--model-name", "m"], "'a:70000' is not HOST:PORT"),
+        (["--server", "a b:1", "--model-name", "m"], "'a b:1' is not HOST:PORT"),
         (["--server", "a:1", "--model-name", "m", "--device", "cpu"], "a server has its own"),
         (
             ["--server", "a:1", "--model-name", "m", "--mode", "volume", "--tta"],

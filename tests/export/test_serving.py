@@ -21,13 +21,20 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from tests.contracts import formula_contract
 from tests.tiny import agreed
 from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_NIFTI, parse_contract, read_contract
 from voxres_tf.errors import ConfigError
 from voxres_tf.export import saved_model, serving
 from voxres_tf.export.integrity import check_whole
 from voxres_tf.export.saved_model import export_run
-from voxres_tf.export.serving import SETTINGS, WARMUP_FILE, docker_line, warmup_requests
+from voxres_tf.export.serving import (
+    MOST_AT_ONCE,
+    SETTINGS,
+    WARMUP_FILE,
+    docker_line,
+    warmup_requests,
+)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +91,7 @@ def test_models_config(served):
 def test_batching_never_joins_volumes(served):
     text = (served.parent / "batching_parameters.txt").read_text()
     parameters = text_format.Parse(text, published("BatchingParameters")())
-    assert 1 < parameters.max_batch_size.value < 8
+    assert 1 < parameters.max_batch_size.value == MOST_AT_ONCE < 8
     assert parameters.num_batch_threads.value == 1
     assert parameters.max_enqueued_batches.value >= 1
 
@@ -144,10 +151,10 @@ def test_a_session_answers_every_warm_up_request(served):
                 (text,) = answer["contract"]
                 assert parse_contract(text, "server") == read_contract(served)
             elif name == SEGMENT:
-                assert answer["labels"].shape == (16, 16, 8)
+                assert answer["labels"].shape == (MOST_AT_ONCE, 16, 8)
             elif name == SEGMENT_NIFTI:
-                labels = nib.Nifti1Image.from_bytes(answer["labels_nifti_bytes"])
-                assert labels.shape == (8, 8, 8)
+                (file,) = answer["labels_nifti_bytes"]
+                assert nib.Nifti1Image.from_bytes(file).shape == (8, 8, 8)
             else:
                 np.testing.assert_allclose(answer["probabilities"].sum(-1), 1, atol=1e-5)
 
@@ -166,6 +173,17 @@ def test_two_stages_have_a_request_for_each_of_their_signatures(two_stage_model)
             shape = [dim.size for dim in given.value.tensor_shape.dim]
             assert tf.TensorShape(wanted.tensor_shape).is_compatible_with(shape)
             assert wanted.dtype == given.value.dtype
+
+
+@pytest.mark.parametrize("patch", [(16, 16, 8), (96, 96, 64)])
+def test_a_server_that_batches_takes_the_warm_up(patch):
+    # Its session wraps every signature: an input without a first axis, inputs that differ in it, or
+    # one longer than max_batch_size is an error, and a version whose warm-up fails never loads.
+    for log in warmup_requests(formula_contract(("t1", "t1-ir", "flair"), patch)):
+        shapes = [given.value.tensor_shape.dim for given in log.predict_log.request.inputs]
+        first = {shape[0].size if shape else None for shape in shapes}
+        assert len(first) == 1, "one first axis in a signature"
+        assert first <= set(range(1, MOST_AT_ONCE + 1))
 
 
 def test_a_contract_of_another_format_is_refused(served):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.errors import ConfigError, OutputExistsError
-from voxres_tf.inference import batch, outputs
+from voxres_tf.inference import outputs
 from voxres_tf.inference.batch import Outcome, predict_all, volumes_table
 from voxres_tf.inference.outputs import OutputPlan
 
@@ -170,18 +171,27 @@ def test_whatever_befalls_one_subject_the_others_go_on(make_predictor, write_sub
     assert other is None
 
 
-def test_a_subject_that_failed_leaves_no_file(make_predictor, write_subject, tmp_path, monkeypatch):
-    write = batch.write_volume
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "x_probseg.nii.gz: .*No space left"),
+        (MemoryError("too large"), "MemoryError: too large"),
+    ],
+)
+def test_a_subject_that_failed_leaves_no_file(
+    make_predictor, write_subject, tmp_path, monkeypatch, error, told
+):
+    save, files = nib.save, write_subject("x")
 
-    def full(path, data, grid):
-        if "probseg" in path.name:
-            raise OSError("No space left on device")
-        write(path, data, grid)
+    def full(image, path):
+        if "probseg" in str(path):
+            raise error
+        save(image, path)
 
-    monkeypatch.setattr(batch, "write_volume", full)
+    monkeypatch.setattr(nib, "save", full)
     plan = OutputPlan(tmp_path / "out", save_probabilities=True)
-    (outcome,) = predict_all(make_predictor(), [write_subject()], plan)
-    assert outcome.failure == "No space left on device"
+    (outcome,) = predict_all(make_predictor(), [files], plan)
+    assert re.search(told, outcome.failure)
     assert list(plan.out.iterdir()) == []
 
 

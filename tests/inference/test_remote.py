@@ -170,6 +170,16 @@ def test_a_model_of_another_kind(model, address, way):
         connect(address, way)
 
 
+def test_a_model_that_tells_no_contract(model, address, way):
+    def no_signature(*_):
+        raise RefusalError("FAILED_PRECONDITION", 'Serving signature key "contract" not found.')
+
+    model.predict = no_signature
+    rule = r"formula version 3.*a model of voxres export, with the signature contract"
+    with pytest.raises(ModelError, match=rf"{rule}.*not found.*another --model-name, or export"):
+        connect(address, way)
+
+
 def test_requests_in_flight_are_bounded_and_in_order(model, address, way):
     now, most, lock = [0], [0], threading.Lock()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +55,20 @@ def test_an_answer_that_drips_is_given_up_in_time(dripping):
     with pytest.raises(ServerError, match=r"one try of 0.5 s\. Received: DEADLINE_EXCEEDED"):
         RemoteEngine(asking(dripping, rest=True, timeout_s=0.5))
     assert time.perf_counter() - start < 10
+
+
+def test_the_way_there_counts_too(model, monkeypatch):
+    def slowly(self):
+        time.sleep(0.6)
+        connect_at_once(self)
+
+    connect_at_once = http.client.HTTPConnection.connect
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", slowly)
+    with (
+        ways.serve_rest(model) as address,
+        pytest.raises(ServerError, match=r"one try of 0.5 s\. Received: DEADLINE_EXCEEDED"),
+    ):
+        RemoteEngine(asking(address, rest=True, timeout_s=0.5))
 
 
 def test_a_proxy_whose_server_starts_again_is_asked_again(model, monkeypatch):

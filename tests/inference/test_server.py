@@ -20,13 +20,17 @@ def test_options_without_a_meaning_are_refused(options):
         Predictor(asking("nowhere:1"), device="cpu")
 
 
-@pytest.mark.parametrize("address", ["host", "host:", ":1", "http://host:1", "a b:1", "::1:1"])
+@pytest.mark.parametrize(
+    "address",
+    ["host", "host:", ":1", "http://host:1", "a b:1", "::1:1", "a:0", "a:65536", "a:1\n"],
+)
 def test_addresses_that_are_none(address):
-    with pytest.raises(ValidationError, match="address"):
+    with pytest.raises(ValidationError, match="is not HOST:PORT, such as localhost:8500"):
         Server(address=address, model_name="m")
 
 
 def test_addresses():
+    assert Server(address="a:65535", model_name="m").host_port == ("a", 65535)
     assert Server(address="[::1]:80", model_name="m").host_port == ("::1", 80)
     assert Server(address="a.b:8500", model_name="m").host_port == ("a.b", 8500)
 

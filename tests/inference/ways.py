@@ -13,8 +13,8 @@ from tests.inference.loopback import RefusalError, serve_grpc
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.server import Server
 
-HTTP_STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503}
-HTTP_STATUS |= {"RESOURCE_EXHAUSTED": 429, "INTERNAL": 500}
+HTTP_STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400}
+HTTP_STATUS |= {"UNAVAILABLE": 503, "RESOURCE_EXHAUSTED": 429, "INTERNAL": 500}
 
 
 @contextmanager

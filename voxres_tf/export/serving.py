@@ -37,6 +37,9 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 IMAGE = "tensorflow/serving:2.21.0"
 GRPC_PORT, REST_PORT = 8500, 8501
 
+MOST_AT_ONCE = 4
+"""Longest first axis of a request to a server that batches, warm-up requests included."""
+
 _MODELS = """\
 # Read with --model_config_file. Two versions are kept loaded, so that whoever began a volume with
 # the older one ends with it; docs/serving.md says how to pin one or to go back.
@@ -54,8 +57,8 @@ _BATCHING = """\
 # Read with --enable_batching --batching_parameters_file, which docker-compose.yml leaves out: a
 # server that batches joins requests along their first axis, which is right for tiles and wrong for
 # segment_volume. While max_batch_size is smaller than any volume is wide, such requests are refused
-# and never joined.
-max_batch_size { value: 4 }
+# and never joined. A smaller one than $most refuses the warm-up requests, and with them the model.
+max_batch_size { value: $most }
 batch_timeout_micros { value: 20000 }
 max_enqueued_batches { value: 16 }
 num_batch_threads { value: 1 }
@@ -106,23 +109,27 @@ def check_name(model: Path) -> None:
 
 
 def warmup_requests(contract: Contract) -> Iterator[Any]:
-    """A `PredictionLog` for each signature of a model, of zeros: they take as long as a brain.
+    """A `PredictionLog` for each signature of a model, of zeros; each takes as long as one tile.
 
-    Tiles are of the contract's patch, and so is the volume, which is one tile then. The files of
-    scans are smaller than a tile, which takes as long, and have two values, since one is no scan.
+    A server that batches loads no model whose warm-up it cannot batch, so every input has a first
+    axis of at most `MOST_AT_ONCE`, the same in all inputs of a signature. Tiles are of the
+    contract's patch. Volumes are narrower, and scans are smaller, which the graph pads to a tile;
+    scans have two values, since one is none.
     """
     context = len(contract.classes)
     channels = len(contract.channels)
     tiles = {ANSWER: channels}
     if contract.first_stage:
         tiles |= {FIRST_STAGE: channels, SECOND_STAGE: channels + context}
-    volume = zeros_tensor((*contract.patch, len(contract.preprocess.modalities)))
+    width, *others = contract.patch
+    modalities = contract.preprocess.modalities
+    volume = zeros_tensor((min(width, MOST_AT_ONCE), *others, len(modalities)))
     asked = to_tensor(np.array([FORMAT_VERSION], np.int32))
     scan = string_tensor(_small_scan())
     inputs = {
         **{name: {"image": zeros_tensor((1, *contract.patch, c))} for name, c in tiles.items()},
         **{name: {"images": volume} for name in (SEGMENT, SEGMENT_PROBABILITIES)},
-        SEGMENT_NIFTI: {nifti_input(m): scan for m in contract.preprocess.modalities},
+        SEGMENT_NIFTI: {nifti_input(m): scan for m in modalities},
         CONTRACT: {"format_version": asked},
     }
     for signature, tensors in inputs.items():
@@ -156,6 +163,7 @@ def write_settings(model: Path) -> None:
         "image": IMAGE,
         "grpc": str(GRPC_PORT),
         "rest": str(REST_PORT),
+        "most": str(MOST_AT_ONCE),
         "arguments": "\n".join(f"      - {word}" for word in _arguments(name)),
     }
     for file, template in SETTINGS.items():

@@ -115,8 +115,8 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
             if volume is not None:
                 write_volume(path, volume.data, grid)
                 written.append(path)
-    except OSError:
-        for path in written:  # a subject that failed has no outputs
+    except BaseException:  # Ctrl-C too: a subject that has not all of its outputs has none
+        for path in written:
             path.unlink()
         raise
     return paths

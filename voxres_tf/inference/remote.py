@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from voxres_tf.contract import (
     parse_contract,
 )
 from voxres_tf.errors import ModelError, ServerError, message
+from voxres_tf.inference.answers import checked_labels, checked_probabilities
 from voxres_tf.inference.rest import RestTransport
 from voxres_tf.inference.rpc import GrpcTransport
 from voxres_tf.inference.server import Server
@@ -31,10 +32,12 @@ from voxres_tf.inference.transport import TOO_LONG, Transport, TryError
 MAY_PASS = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """Status codes after which the same request may be answered."""
 
-TOLERANCE = 1e-3
-"""By how much probabilities may leave 0 to 1, and their sums 1."""
-
 AVAILABLE = "AVAILABLE"
+COMING = frozenset({"START", "LOADING"})
+"""States of a version before that; a server that starts has one version sooner than the other."""
+
+NO_CONTRACT = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
+"""Status codes, by REST and by gRPC, of a model that has no signature `contract`."""
 
 T = TypeVar("T")
 
@@ -82,13 +85,15 @@ class RemoteEngine:
         """
         given = "images" if signature in (SEGMENT, SEGMENT_PROBABILITIES) else "image"
         wanted = "labels" if signature == SEGMENT else "probabilities"
-        answer = self._patiently(
+        answer, retries = self._patiently(
             lambda: self._transport.predict(self.version, signature, (given, array), wanted)
         )
+        if retries:  # whoever came back may have another model under the number
+            self._check_same_model()
         classes = len(self.contract.classes)
         if signature == SEGMENT:
-            return self._labels(answer, array.shape[:-1], classes)
-        return self._probabilities(answer, (*array.shape[:-1], classes))
+            return checked_labels(answer, array.shape[:-1], classes, self.name)
+        return checked_probabilities(answer, (*array.shape[:-1], classes), self.name)
 
     def apply(self, function: TileFunction, batches: Iterator[Floats]) -> Iterator[Floats]:
         """As `map`, with as many requests under way as the server's `in_flight` says."""
@@ -115,7 +120,7 @@ class RemoteEngine:
 
     def _pinned(self) -> int:
         self.version = 0  # for messages, until it is known
-        states = self._patiently(self._transport.states)
+        states, _ = self._patiently(self._transport.states, self._settled)
         there = [version for version, state in states.items() if state == AVAILABLE]
         version = self._server.version or max(there, default=0)
         if version not in there:
@@ -129,31 +134,73 @@ class RemoteEngine:
             )
         return version
 
+    def _settled(self, states: Mapping[int, str]) -> bool:
+        """Whether there is a version to ask, or none that would be there later."""
+        wanted = self._server.version
+        found = {states.get(wanted)} if wanted else set(states.values())
+        return AVAILABLE in found or not found & COMING
+
     def _told_contract(self) -> Contract:
-        asked = np.array([FORMAT_VERSION], np.int32)
-        answer = self._patiently(
-            lambda: self._transport.predict(
-                self.version, CONTRACT, ("format_version", asked), "contract"
-            )
-        )
+        answer, _ = self._patiently(self._try_contract)
         text = answer.reshape(-1)[0] if answer.size else None
         if not isinstance(text, str | bytes):
             received = type(text).__name__ if answer.size else "nothing"
             raise ModelError(message(self.name, "a contract in JSON", received, "export it again"))
         return parse_contract(text, self.name)
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """Carry out a try, and again after a pause where that may help."""
+    def _try_contract(self) -> NDArray[Any]:
+        asked = ("format_version", np.array([FORMAT_VERSION], np.int32))
+        try:
+            return self._transport.predict(self.version, CONTRACT, asked, "contract")
+        except TryError as fault:
+            if fault.code not in NO_CONTRACT:
+                raise
+            rule = f"a model of voxres export, with the signature {CONTRACT}"
+            then = "name another --model-name, or export it again"
+            received = f"{fault.code}: {fault.text}"
+            raise ModelError(message(self.name, rule, received, then)) from fault
+
+    def _check_same_model(self) -> None:
+        if self._told_contract() != self.contract:
+            rule = "one model from the first request to the last"
+            received = "another contract under the same version"
+            raise ServerError(message(self.name, rule, received, "run the command again"))
+
+    def _patiently(
+        self, call: Callable[[], T], enough: Callable[[T], bool] = lambda _: True
+    ) -> tuple[T, int]:
+        """Carry out a try, and again after a pause where that may help.
+
+        Args:
+            call: the try.
+            enough: whether its answer will do; the last one does in any case.
+
+        Returns:
+            the answer, and how many tries came before it.
+        """
         for retry in count():
+            last = retry == self._server.retries
             try:
-                return call()
+                answer = call()
+                if last or enough(answer):
+                    return answer, retry
             except TryError as fault:
-                if retry == self._server.retries or not _may_pass(fault):
+                if last or not self._may_be_answered(fault):
                     raise self._error(fault) from fault
-                # A random part, so that many clients of one server do not come back all at once.
-                if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
-                    raise self._error(TryError("CANCELLED", "closed")) from fault
+            # A random part, so that many clients of one server do not come back all at once.
+            if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
+                raise self._error(TryError("CANCELLED", "closed"))
         raise AssertionError("never reached")
+
+    def _may_be_answered(self, fault: TryError) -> bool:
+        """Whether another try may go better; a version that is not found may be about to come."""
+        if fault.code != "NOT_FOUND" or not self.version:
+            return _may_pass(fault)
+        try:
+            state = self._transport.states().get(self.version)
+        except TryError as other:
+            return _may_pass(other)
+        return state == AVAILABLE or state in COMING
 
     def _error(self, fault: TryError) -> ServerError:
         server = self._server
@@ -177,33 +224,6 @@ class RemoteEngine:
             rule, then = "a certificate of the authority", "name another --tls-ca"
         where = self.name if self.version else server.address
         return ServerError(message(where, rule, f"{fault.code}: {fault.text}", then))
-
-    def _probabilities(self, answer: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        found = ""
-        if answer.shape != shape or answer.dtype.kind not in "fiu":
-            found = f"{answer.dtype} {answer.shape}"
-        elif not (answer.min() >= -TOLERANCE and answer.max() <= 1 + TOLERANCE):  # NaN is neither
-            found = f"{answer.min():g} to {answer.max():g}"
-        elif np.abs(answer.sum(-1, dtype=np.float64) - 1).max() > TOLERANCE:
-            found = "sums other than 1"
-        if found:
-            raise self._unsound(f"probabilities {shape} that sum to 1", found)
-        return answer.astype(np.float32, copy=False)
-
-    def _labels(
-        self, answer: NDArray[Any], shape: tuple[int, ...], classes: int
-    ) -> NDArray[np.uint8]:
-        found = ""
-        if answer.shape != shape or answer.dtype.kind not in "iu":
-            found = f"{answer.dtype} {answer.shape}"
-        elif answer.min() < 0 or answer.max() >= classes:
-            found = f"{answer.min()} to {answer.max()}"
-        if found:
-            raise self._unsound(f"labels {shape} from 0 to {classes - 1}", found)
-        return answer.astype(np.uint8, copy=False)
-
-    def _unsound(self, rule: str, found: str) -> ServerError:
-        return ServerError(message(self.name, rule, found, "see whether this is a voxres model"))
 
 
 def _may_pass(fault: TryError) -> bool:

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -76,9 +77,10 @@ class RestTransport:
     def _call(self, method: str, path: str, body: str | None = None) -> Any:
         connection = self._connection()
         late = threading.Event()
+        ends = time.monotonic() + self._server.deadline_s
         try:
             connection.connect()
-            with self._limited(connection.sock, late):
+            with self._limited(connection.sock, late, ends - time.monotonic()):
                 connection.request(method, path, body, {"Content-Type": "application/json"})
                 reply = connection.getresponse()
                 status, content = reply.status, reply.read()
@@ -93,14 +95,18 @@ class RestTransport:
         return _parsed(status, content)
 
     @contextmanager
-    def _limited(self, connected: socket.socket, late: threading.Event) -> Iterator[None]:
+    def _limited(
+        self, connected: socket.socket, late: threading.Event, left_s: float
+    ) -> Iterator[None]:
         """End the connection when its time is over, however slowly bytes come in, or by `close`."""
+        if left_s <= 0:
+            raise TimeoutError
 
         def end() -> None:
             late.set()
             _shut(connected)
 
-        timer = threading.Timer(self._server.deadline_s, end)
+        timer = threading.Timer(left_s, end)
         timer.daemon = True
         timer.start()
         self._sockets.add(connected)

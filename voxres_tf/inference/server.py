@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.inference.tiling import OVERLAP
@@ -16,11 +17,23 @@ DEADLINES_S: dict[Mode, float] = {"tile": 60.0, "volume": 600.0}
 LONGEST_PAUSE_S = 8.0
 
 
+def check_address(address: str) -> str:
+    """The address, if it is HOST:PORT, an IPv6 host in brackets and the port from 1 to 65535.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):([0-9]{1,5})", address)
+    if not found or not 0 < int(found[2]) < 2**16:
+        raise ValueError(f"{address!r} is not HOST:PORT, such as localhost:8500")
+    return address
+
+
 class Server(Config):
     """A TF Serving, or another server of its interface.
 
     Attributes:
-        address: HOST:PORT, an IPv6 address in brackets.
+        address: HOST:PORT (see `check_address`).
         model_name: under which the server knows the model.
         version: which version is asked for; the highest that is available if None.
         mode: "tile" makes channels and blends here and asks for tiles; "volume" sends a subject's
@@ -33,7 +46,7 @@ class Server(Config):
         rest: ask by HTTP and JSON instead of gRPC.
     """
 
-    address: str = Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}$")
+    address: Annotated[str, AfterValidator(check_address)]
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     version: int | None = Field(default=None, gt=0)
     mode: Mode = "tile"
@@ -54,7 +67,10 @@ class Server(Config):
 
     @property
     def patience_s(self) -> float:
-        """After so many seconds at the latest, a request has been answered or has failed."""
+        """After so many seconds at the latest, a request has been answered or has failed.
+
+        What `RemoteEngine` asks besides, after a try that failed, is not in it.
+        """
         pauses = sum(self.pause_s(retry) for retry in range(self.retries))
         return self.deadline_s * (self.retries + 1) + pauses
 

@@ -1,0 +1,52 @@
+"""`benchmarks/subsets.py`: where it keeps what a model has segmented."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import subsets
+from tests.contracts import formula_contract
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.inference.batch import Outcome
+from voxres_tf.inference.outputs import OutputPlan
+
+
+def test_another_model_s_segmentations_are_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = formula_contract()
+    made: list[Path] = []
+
+    def predict(_: object, subjects: Sequence[SubjectFiles], plan: OutputPlan) -> list[Outcome]:
+        for files in subjects:
+            path = plan.labels(files.id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            made.append(path.relative_to(tmp_path / "out"))
+        return [Outcome(files.id) for files in subjects]
+
+    def model(name: str, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(contract=contract.model_copy(update={"weights_sha256": name * 64}))
+
+    images = {"t1": tmp_path / "t1.nii", "flair": tmp_path / "flair.nii"}
+    scores = [SimpleNamespace(class_name=name, dice=0.5) for name in subsets.TISSUES]
+    monkeypatch.setattr(subsets, "Predictor", model)
+    monkeypatch.setattr(subsets, "find_subjects", lambda *_, **__: [SubjectFiles("1", images)])
+    monkeypatch.setattr(subsets, "predict_all", predict)
+    monkeypatch.setattr(subsets, "evaluate", lambda *_, **__: SimpleNamespace(scores=scores))
+    monkeypatch.setattr(subsets, "write_scores", lambda *_: None)
+    for name in ("a", "b", "a"):
+        done = CliRunner().invoke(subsets.main, [name, str(tmp_path), str(tmp_path / "out")])
+        assert done.exit_code == 0, done.output
+        assert "| t1, flair | 0.500 (0.500) |" in done.output
+    folders = [f"formula-3-{name * 8}" for name in "ab"]
+    assert made == [
+        Path(folder, subset, "1_dseg.nii.gz")
+        for folder in folders
+        for subset in ("t1+flair", "t1", "flair")
+    ]
