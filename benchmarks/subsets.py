@@ -2,7 +2,8 @@
 
     python benchmarks/subsets.py MODEL DATA OUT [--protocol mrbrains13]
 
-OUT gets a folder of segmentations per subset, and what is there already is not made again.
+OUT/NAME-VERSION-WEIGHTS gets a folder of segmentations and a table of scores per subset; WEIGHTS
+are the first 8 digits of the SHA-256 of the model's weights. What is there is not made again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from statistics import fmean
 
 import click
 
+from voxres_tf.contract import Contract
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.evaluation.evaluate import evaluate
 from voxres_tf.evaluation.scores import Score, write_scores
@@ -33,6 +35,7 @@ TISSUES = ("CSF", "GM", "WM")
 def main(model: str, data: Path, out: Path, protocol: str) -> None:
     predictor = Predictor(model, probabilities=False, progress=True)
     modalities = predictor.contract.preprocess.modalities
+    out = folder_of(predictor.contract, out)
     subjects = find_subjects(data, layout="auto")
     click.echo(f"| mean Dice (lowest) | {' | '.join(TISSUES)} |\n|---|{'---|' * len(TISSUES)}")
     for count in range(len(modalities), 0, -1):
@@ -48,6 +51,11 @@ def main(model: str, data: Path, out: Path, protocol: str) -> None:
             write_scores(out / f"{folder.name}.csv", evaluation.scores)
             cells = [_dice(evaluation.scores, tissue) for tissue in TISSUES]
             click.echo(f"| {', '.join(subset)} | {' | '.join(cells)} |")
+
+
+def folder_of(contract: Contract, out: Path) -> Path:
+    """The folder of one model's results."""
+    return out / f"{contract.name}-{contract.version}-{contract.weights_sha256[:8]}"
 
 
 def _dice(scores: Sequence[Score], tissue: str) -> str:

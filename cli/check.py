@@ -40,6 +40,7 @@ def command(
     """
     from voxres_tf.dataset.checks import check_dataset, overview
     from voxres_tf.dataset.layouts import find_subjects
+    from voxres_tf.dataset.subject import orientation_note
 
     subjects = find_subjects(data, layout=layout)
     if not quiet:
@@ -49,5 +50,8 @@ def command(
     for problem in problems:
         click.echo(problem)
     if not quiet:
+        note = orientation_note(subjects)
+        if note:
+            click.echo(f"Note: {note}")
         click.echo(f"Subjects: {len(subjects)}. Problems: {len(problems) or 'none'}.")
     ctx.exit(1 if problems else 0)

@@ -109,6 +109,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     if options["part_id"] >= options["num_parts"]:
         raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
 
+    from voxres_tf.dataset.subject import orientation_note
     from voxres_tf.inference.batch import predict_all
     from voxres_tf.inference.outputs import OutputPlan, check_target
     from voxres_tf.inference.predict import Predictor
@@ -124,7 +125,11 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=(manifest,) if manifest else ())
     check_target(subjects, plan)
     part, parts = options["part_id"], options["num_parts"]
-    outcomes = predict_all(predictor, part_of(subjects, parts, part), plan.of_part(part, parts))
+    own = part_of(subjects, parts, part)
+    note = None if quiet else orientation_note(own, predictor.contract.preprocess.modalities)
+    if note:
+        click.echo(f"Note: {note}")
+    outcomes = predict_all(predictor, own, plan.of_part(part, parts))
     for outcome in outcomes:
         if outcome.failure:
             click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)

@@ -54,7 +54,7 @@ def test_presets_are_valid_and_survive_json(name: str, tmp_path: Path) -> None:
     write_json(tmp_path / "config.json", config.model_dump(mode="json"))
     assert load(RunConfig, tmp_path / "config.json") == config
     assert all(size % STRIDE == 0 for size in config.training.crop)
-    assert config.training.aux_start == 1
+    assert config.training.aux_start == (0.01 if name == "finetune" else 1)
     assert config.training.aux_end == pytest.approx(1e-3)
 
 

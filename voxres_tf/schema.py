@@ -31,6 +31,10 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 PositiveRange = Annotated[tuple[_Above0, _Above0], AfterValidator(_ordered)]
 """(low, high), both above 0."""
 
+_From0 = Annotated[int, Field(ge=0)]
+CountRange = Annotated[tuple[_From0, _From0], AfterValidator(_ordered)]
+"""(fewest, most), neither below 0."""
+
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 

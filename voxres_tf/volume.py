@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
+from voxres_tf.headers import TEMPLATE_CODE, check_sizes, read_qform, tells_place
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 GRID_TOLERANCE_MM = 0.1
@@ -31,6 +32,8 @@ class Grid:
         affine: float64 [4, 4], voxel index -> millimetres (RAS+); what nibabel chose.
         sform, sform_code, qform, qform_code: the two transforms of the NIfTI header with their
             codes, kept so that an output carries what its input carried. None where unset.
+        oriented: whether the file tells how its voxels lie. If not, its axes are taken to run left,
+            anterior and superior, as the format has it.
     """
 
     shape: tuple[int, int, int]
@@ -39,6 +42,7 @@ class Grid:
     sform_code: int = 1
     qform: Affine | None = None
     qform_code: int = 0
+    oriented: bool = True
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -58,6 +62,12 @@ class Grid:
         """Volume of one voxel in millilitres."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
+    @property
+    def oblique_deg(self) -> float:
+        """The largest angle between an axis of the voxels and the closest of the world, degrees."""
+        cosines = np.abs(self.affine[:3, :3] / self.spacing_mm).max(axis=0)
+        return float(np.degrees(np.arccos(np.minimum(cosines, 1.0))).max())
+
     def distance_mm(self, other: Grid) -> float:
         """The largest distance between the corners of two grids of one shape, in mm."""
         extent = np.array(self.shape) - 1.0
@@ -68,9 +78,23 @@ class Grid:
     def fault(self, reference: Grid) -> str | None:
         """How this grid differs from another beyond `GRID_TOLERANCE_MM`, None if it does not."""
         if self.shape != reference.shape:
-            return f"shape {self.shape} instead of {reference.shape}"
-        distance = self.distance_mm(reference)
-        return f"{distance:.2f} mm apart" if distance > GRID_TOLERANCE_MM else None
+            found = f"shape {self.shape} instead of {reference.shape}"
+        elif (distance := self.distance_mm(reference)) > GRID_TOLERANCE_MM:
+            found = f"{distance:.2f} mm apart"
+        else:
+            return None
+        space = self.space_fault(reference)
+        return f"{found}, {space}" if space else found
+
+    def space_fault(self, other: Grid) -> str | None:
+        """How one of two grids alone lies in a template's space, None if both or neither do.
+
+        Affines that lead into two spaces say nothing of where the grids lie to each other.
+        """
+        own, others = (grid.sform_code or grid.qform_code for grid in (self, other))
+        if (own >= TEMPLATE_CODE) == (others >= TEMPLATE_CODE):
+            return None
+        return f"form codes {own} and {others}: one lies in a template's space"
 
     def orientation(self) -> NDArray[np.float64]:
         """The orientation array of nibabel [3, 2] of the closest anatomical axes."""
@@ -110,7 +134,8 @@ def read_volume(path: Path) -> Volume:
     Trailing axes of length 1 are dropped (IBSR18 stores one).
 
     Raises:
-        DataError: if the file is missing, cannot be decoded or is not a 3-D volume.
+        DataError: if the file is missing, cannot be decoded, is not a 3-D volume, or has a sform
+            of other voxel sizes than its header states.
     """
     image = _open(path)
     try:
@@ -167,19 +192,12 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
         )
     header: Any = image.header
     if not hasattr(header, "get_sform"):
-        return Grid(shape, affine, sform=affine, sform_code=1)
+        return Grid(shape, affine, sform=affine, sform_code=1, oriented=tells_place(image))
+    check_sizes(image, path)
     sform, sform_code = header.get_sform(coded=True)
-    qform, qform_code = _qform(header)
-    return Grid(shape, affine, sform, int(sform_code), qform, qform_code)
-
-
-def _qform(header: Any) -> tuple[Affine | None, int]:
-    """The second transform and its code; one that is none, beside a sform that counts, is unset."""
-    try:
-        qform, code = header.get_qform(coded=True)
-    except ValueError:  # a quaternion longer than 1
-        return None, 0
-    return (qform, int(code)) if qform is None or np.isfinite(qform).all() else (None, 0)
+    qform, qform_code = read_qform(header)
+    oriented = sform is not None or qform is not None
+    return Grid(shape, affine, sform, int(sform_code), qform, qform_code, oriented)
 
 
 def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:

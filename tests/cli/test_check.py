@@ -58,6 +58,15 @@ def test_quiet_prints_problems_alone(data):
     assert run(data, "-q").stdout.count("\n") == 1
 
 
+def test_scans_that_tell_not_how_they_lie_are_noted_and_no_problem(data):
+    path = data / "2" / "T1.nii"
+    nib.save(nib.Nifti1Image(np.arange(360, dtype=np.int16).reshape(8, 9, 5), None), path)
+    result = run(data, "--no-labels", "--modalities", "t1")
+    assert f"\nNote: {path} says not how it lies" in result.stdout
+    assert result.exit_code == 0
+    assert run(data, "--no-labels", "--modalities", "t1", "-q").output == ""
+
+
 def test_chosen_modalities(data):
     (data / "2" / "T2_FLAIR.nii").unlink()
     assert "the modality flair is missing" in run(data, "--no-labels").stdout

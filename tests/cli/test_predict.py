@@ -59,6 +59,19 @@ def test_one_subject_to_a_file_and_never_over_it(tiny_model, data, tmp_path):
     assert run(*arguments, "--overwrite").exit_code == 0
 
 
+def test_a_scan_that_tells_not_how_it_lies_is_noted(tiny_model, data, tmp_path):
+    for scan in ("T1", "T2_FLAIR"):
+        values = np.random.default_rng(len(scan)).integers(0, 1000, (12, 9, 5)).astype(np.int16)
+        nib.save(nib.Nifti1Image(values, None), data / "b" / f"{scan}.nii")
+    arguments = ("-m", tiny_model, data, "-o", tmp_path / "out")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    first = data / "b" / "T1.nii"
+    assert result.stdout.startswith(f"Note: {first}, like 1 more, says not how it lies")
+    assert result.stdout.count("Note") == 1
+    assert run(*arguments, "--overwrite", "--quiet").output == ""
+
+
 def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tmp_path):
     nib.save(
         nib.Nifti1Image(np.arange(480.0).reshape(10, 8, 6), np.diag([-1.2, 1.1, 2.4, 1])),

@@ -33,9 +33,21 @@ def test_a_shift_by_half_a_voxel_by_hand() -> None:
     affine = np.eye(4)
     affine[0, 3] = 0.5
     result = resample_to(scan, Grid((4, 1, 1), affine)).data
-    # Midway between neighbours; then the last voxel's own border; beyond it the lowest value.
-    np.testing.assert_allclose(result[:, 0, 0], [5, 25, 40, 0])
+    # Midway between neighbours; then the last voxel's own border; beyond it the median of the
+    # faces, which are one 0, one 40 and four times all three.
+    np.testing.assert_allclose(result[:, 0, 0], [5, 25, 40, 10])
     assert result.dtype == np.float32
+
+
+def test_beyond_a_signed_scan_is_air_and_not_tissue() -> None:
+    # Signed T1-IR: fluid lies far below the air around the head.
+    head = np.full((8, 9, 7), 3.0)
+    head[2:6, 2:7, 2:5] = -500
+    head[4, 4] = 400
+    far = np.eye(4)
+    far[0, 3] = 6
+    result = resample_to(Volume(head, Grid(head.shape, np.eye(4))), Grid((6, 9, 7), far)).data
+    np.testing.assert_array_equal(result[2:], 3)
 
 
 def test_voxels_that_grow_see_all_that_they_cover() -> None:

@@ -52,6 +52,24 @@ def test_a_flat_signal_becomes_an_uneven_scan(sequence: str) -> None:
     assert 0.06 < scan.std() / scan.mean() < 0.2
 
 
+def test_a_bias_field_is_as_broad_as_it_is_said_to_be() -> None:
+    flat = np.ones((40, 40, 40), np.float32)
+    broad, narrow = (
+        acquire(
+            np.random.default_rng(0),
+            *("T1", flat, (5.0, 5.0, 5.0)),
+            NONE.model_copy(update={"bias": (0.1, 0.1), "bias_mm": mm}),
+        )
+        for mm in (60.0, 15.0)
+    )
+    # From one voxel to the next, relative to the spread over all of the scan.
+    broad_step, narrow_step = (
+        np.abs(np.diff(scan, axis=0)).mean() / scan.std() for scan in (broad, narrow)
+    )
+    assert narrow_step > 2 * broad_step
+    assert Artefacts().bias_mm == 60
+
+
 def test_noise_is_rician_where_nothing_is_below_0() -> None:
     noisy = NONE.model_copy(update={"noise": (0.1, 0.1)})
     air = np.zeros((40, 40, 20), np.float32)

@@ -37,6 +37,19 @@ def test_every_tissue_has_a_class_and_a_code() -> None:
             assert CLASSES[tissue] in (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("codes", "tissue"),
+    [
+        # wmparc: white matter by the parcel of the cortex above it, and what is far from any.
+        ((3000, 3035, 4000, 4035, 5001, 5002), Tissue.WM),
+        # aparc+aseg and aparc.a2009s+aseg: the first parcel of each hemisphere and the last.
+        ((1000, 1035, 2000, 2035, 11100, 11175, 12100, 12175), Tissue.CORTEX),
+    ],
+)
+def test_parcellations_of_freesurfer_are_known(codes: tuple[int, ...], tissue: Tissue) -> None:
+    assert {TISSUE_OF[code] for code in codes} == {tissue}
+
+
 def test_landmarks_are_codes_of_the_table() -> None:
     assert all(code in TISSUE_OF for codes in LANDMARKS for code in codes)
 

@@ -12,9 +12,12 @@ from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import read_subject
 from voxres_tf.errors import ConfigError, OutputExistsError
 from voxres_tf.phantom.contrast import SEQUENCES
+from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.labelmap import LabelHead
-from voxres_tf.phantom.randomisation import Contrast, Geometry, Outside, Randomisation
-from voxres_tf.phantom.randomised import randomised_subject
+from voxres_tf.phantom.lesions import draw_lesions
+from voxres_tf.phantom.mni import MniHead
+from voxres_tf.phantom.randomisation import Contrast, Geometry, Lesions, Outside, Randomisation
+from voxres_tf.phantom.randomised import _draw_geometry, randomised_subject
 from voxres_tf.phantom.write import write_randomised
 from voxres_tf.schema import parse
 from voxres_tf.volume import Volume
@@ -87,6 +90,42 @@ def test_equal_arguments_give_equal_values(subject: dict[str, Volume], label_map
     )
 
 
+def test_lesions_are_drawn_from_their_ranges() -> None:
+    sites = np.arange(300, dtype=np.float32).reshape(100, 3)
+    lesions = Lesions(count=(4, 6), radius_mm=(2, 3))
+    found = [draw_lesions(np.random.default_rng(n), sites, lesions) for n in range(40)]
+    assert {len(one) for one in found} == {4, 5, 6}
+    radii = np.concatenate(found)[:, 3]
+    assert (radii.min() >= 2, radii.max() <= 3) == (True, True)
+    assert draw_lesions(np.random.default_rng(0), sites[:0], lesions).shape == (0, 4)
+    assert len(draw_lesions(np.random.default_rng(0), sites[:3], lesions)) == 3
+
+
+@pytest.mark.parametrize("kind", ["packaged", "label map"])
+def test_an_anatomy_s_own_lesions_give_way(kind: str, label_map: Path) -> None:
+    head = MniHead() if kind == "packaged" else LabelHead(label_map)
+    drawn = []
+    for lesions in (
+        None,
+        Lesions(),
+        Lesions(count=(11, 11), radius_mm=(4, 4)),
+        Lesions(count=(0, 0)),
+    ):
+        person = head.person(np.random.default_rng(5), (20, 20, 20), Pose(), lesions)
+        drawn.append(getattr(person, "individual", person).lesions_mm)
+    own, usual, many, none = drawn
+    assert np.array_equal(own, usual) == (kind == "label map")
+    assert many[:, 3].tolist() == [4] * 11
+    assert len(none) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_the_subjects_has_the_thinnest_slices(share: float) -> None:
+    ranges = Geometry(slice_mm=(2.0, 5.0), thinnest=share)
+    sizes = [_draw_geometry(np.random.default_rng(n), ranges)[0] for n in range(5)]
+    assert {size.spacing_mm[2] == 2 for size in sizes} == {bool(share)}
+
+
 def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> None:
     heads = [LabelHead(label_map)]
     manifest = write_randomised(tmp_path, 1, 0, heads, config())
@@ -107,6 +146,10 @@ def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> Non
 @pytest.mark.parametrize(
     ("part", "values", "fault"),
     [
+        ("lesions", {"count": (-1, 2)}, r"lesions\.count\.0: .* 0"),
+        ("lesions", {"count": (3, 2)}, r"lesions\.count: .*lowest value"),
+        ("geometry", {"thinnest": 2}, r"geometry\.thinnest: .* 1"),
+        ("artefacts", {"bias_mm": 1}, r"artefacts\.bias_mm: .* 10"),
         ("contrast", {"least_difference": 0.95}, r"contrast\.least_difference: .* 0\.5"),
         ("contrast", {"inversion_ms": (-400, 400)}, r"contrast\.inversion_ms\.0: .* 0"),
         ("artefacts", {"blur_mm": (-1, -1)}, r"artefacts\.blur_mm: .*0 or more"),

@@ -124,6 +124,16 @@ def test_no_call_goes_on_with_what_is_half_removed(
     assert make(tmp_path, 3, 1, overwrite=True) == [1, 1, 1]
 
 
+def test_subjects_of_another_generator_are_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, 1, 1)
+    monkeypatch.setattr(write, "GENERATOR_FORMAT", write.GENERATOR_FORMAT + 1)
+    with pytest.raises(OutputExistsError, match=r"randomisation\.json"):
+        make(tmp_path, 2, 1)
+    assert make(tmp_path, 2, 1, overwrite=True) == [1, 1]
+
+
 def test_another_map_of_the_same_name_is_another_recipe(tmp_path: Path) -> None:
     head = LabelHead(tmp_path / "head.nii")
     head.path.write_text("one")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from voxres_tf.errors import DataError, message
+from voxres_tf.headers import ONE_SPACE
 from voxres_tf.volume import Affine, Grid, Volume
 
 _FWHM = 2 * math.sqrt(2 * math.log(2))
@@ -29,8 +30,9 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
     """Put a scan on a grid of any spacing and orientation, oblique ones too.
 
     Values are interpolated linearly, after a Gaussian along axes whose voxels grow. Voxels beyond
-    the scan's field of view get its lowest value. A plane is made at a time, so that memory holds
-    little more than the scan and the result.
+    the scan's field of view get the median of its six border faces, which is air's in most scans;
+    the lowest value would be tissue's in signed T1-IR. A plane is made at a time, so that memory
+    holds little more than the scan and the result.
 
     Args:
         volume: the scan, any real dtype.
@@ -41,16 +43,20 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
         float32 [X, Y, Z] on `grid`.
 
     Raises:
-        DataError: if the scan and the grid do not meet.
+        DataError: if the scan and the grid do not meet, or one alone lies in a template's space.
     """
+    space = volume.grid.space_fault(grid)
+    if space:
+        raise DataError(message(where, "scans of one subject lie in one space", space, ONE_SPACE))
     to_scan = np.linalg.inv(volume.grid.affine) @ grid.affine
     values = volume.data.astype(np.float32)
-    lowest = values.min()
+    faces = [np.take(values, [0, -1], axis).ravel() for axis in range(3)]
+    beyond = np.median(np.concatenate(faces))
     # How many voxels of the scan, along each of its axes, a voxel of the grid covers.
     sigmas = [smoothing_sigma(factor) for factor in np.linalg.norm(to_scan[:3, :3], axis=1)]
     if any(sigmas):
         values = gaussian_filter(values, sigmas, mode="nearest")
-    result = np.full(grid.shape, lowest, np.float32)
+    result = np.full(grid.shape, beyond, np.float32)
     met = False
     for first, plane in enumerate(result):
         points = _points(first, plane.shape, to_scan)

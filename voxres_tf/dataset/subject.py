@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.regrid import resample_to as resample_volume
 from voxres_tf.errors import DataError, message
-from voxres_tf.volume import Grid, Volume, read_volume
+from voxres_tf.headers import ONE_SPACE
+from voxres_tf.volume import Grid, Volume, read_grid, read_volume
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,34 @@ def read_subject(
     return Subject(files.id, images, grid, labels, files.scheme)
 
 
+def orientation_note(
+    subjects: Sequence[SubjectFiles], modalities: Sequence[str] = MODALITIES
+) -> str | None:
+    """A line about scans whose headers say not how they lie, None if all say it.
+
+    Args:
+        subjects: whose headers are read; files that cannot be read are left to `read_subject`.
+        modalities: of the scans that matter.
+    """
+    scans = [files.images[m] for files in subjects for m in modalities if m in files.images]
+    silent = [path for path in scans if not _oriented(path)]
+    if not silent:
+        return None
+    others = f", like {len(silent) - 1} more," if silent[1:] else ""
+    return (
+        f"{silent[0]}{others} says not how it lies (no sform and no qform with a code): taken as "
+        "axial, its axes running left, anterior and superior. Check left and right in the labels, "
+        "or set the sform and its code."
+    )
+
+
+def _oriented(path: Path) -> bool:
+    try:
+        return read_grid(path).oriented
+    except DataError:
+        return True
+
+
 def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
     """Hold a subject in memory to the rules that `read_subject` holds one on disk to.
 
@@ -134,6 +164,7 @@ def require_grid(
     """Raise `DataError` unless two files lie on one grid, within `volume.GRID_TOLERANCE_MM`."""
     fault = grid.fault(reference)
     if fault:
+        then = ONE_SPACE if grid.space_fault(reference) else then
         raise DataError(message(where, f"the grid of {reference_name}", fault, then))
 
 

@@ -44,7 +44,8 @@ def acquire(
     signal = ndimage.gaussian_filter(signal, np.array([blur, blur, along]) / spacing)
     texture = smooth_noise(rng, signal.shape, (1.0 / spacing).tolist())
     bias = np.exp(
-        np.float32(rng.uniform(*config.bias)) * _broad_field(rng, signal.shape, spacing_mm)
+        np.float32(rng.uniform(*config.bias))
+        * _broad_field(rng, signal.shape, spacing_mm, config.bias_mm)
     )
     signal = signal * (1 + np.float32(rng.uniform(*config.texture)) * texture) * bias
     sigma = np.float32(rng.uniform(*config.noise))
@@ -63,12 +64,15 @@ def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int
 
 
 def _broad_field(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    sigma_mm: float,
 ) -> Floats:
-    """A field of standard deviation 1 on the voxels that changes over some 60 mm."""
+    """A field of standard deviation 1 on the voxels, smoothed by `sigma_mm`."""
     sides = [n * mm for n, mm in zip(shape, spacing_mm, strict=True)]
     half = (sides[0] / 2, sides[1] / 2, sides[2] / 2)
-    lattice = random_field(rng, half, 12.0, 60.0)
+    lattice = random_field(rng, half, sigma_mm / 5, sigma_mm)
     points = np.meshgrid(
         *[np.float32((np.arange(n) - n / 2) * mm) for n, mm in zip(shape, spacing_mm, strict=True)],
         indexing="ij",

@@ -15,7 +15,7 @@ _GROUPS = {
     Tissue.PUTAMEN: (12, 51, 30, 62),  # with the vessels that run through it
     Tissue.PALLIDUM: (13, 52),
     Tissue.THALAMUS: (9, 10, 48, 49),
-    Tissue.WM: (2, 41, 85, 192, 250, 251, 252, 253, 254, 255),
+    Tissue.WM: (2, 41, 85, 192, 250, 251, 252, 253, 254, 255, 5001, 5002),
     Tissue.LESION: (25, 57, 77, 78, 79),
     Tissue.CSF: (24, 122),
     Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72, 136, 137, 163, 164),
@@ -32,8 +32,10 @@ _GROUPS = {
 
 TISSUE_OF: Mapping[int, Tissue] = MappingProxyType(
     {code: tissue for tissue, codes in _GROUPS.items() for code in codes}
-    # The parcellated cortex of aparc+aseg counts as cortex.
+    # Parcels: the cortex of aparc+aseg and of aparc.a2009s+aseg, the white matter of wmparc.
     | {code: Tissue.CORTEX for first in (1000, 2000) for code in range(first, first + 36)}
+    | {code: Tissue.CORTEX for first in (11100, 12100) for code in range(first, first + 76)}
+    | {code: Tissue.WM for first in (3000, 4000) for code in range(first, first + 36)}
 )
 """FreeSurfer code -> tissue."""
 

@@ -14,6 +14,7 @@ from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.field import Floats
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
+from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.volume import NIFTI_SUFFIXES
 
@@ -45,9 +46,16 @@ class Head(Protocol):
         """Of its file's content, None for an anatomy that its name tells."""
 
     def person(
-        self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
+        self,
+        rng: np.random.Generator,
+        half_mm: tuple[float, float, float],
+        pose: Pose,
+        lesions: Lesions | None = None,
     ) -> Person:
-        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`."""
+        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`.
+
+        Its lesions are of these ranges, or of the anatomy's own.
+        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ from voxres_tf.phantom.anatomy import LATTICE_STEP_MM, closed, ellipsoid, signed
 from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
+from voxres_tf.phantom.lesions import draw_lesions
+from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import read_volume, to_canonical
 
-_LESION_COUNT = (0, 8)
-_LESION_RADIUS_MM = (1.5, 5.0)
 _SPACING_TOLERANCE = 0.05
 _FLUID_REACH_MM = 20.0
 _LANDMARK_VOXELS = 200
@@ -64,19 +64,20 @@ class LabelHead:
         return read_lattice(self.path)
 
     def person(
-        self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
+        self,
+        rng: np.random.Generator,
+        half_mm: tuple[float, float, float],
+        pose: Pose,
+        lesions: Lesions | None = None,
     ) -> LabelPerson:
-        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`.
+        """Draw a person; see `heads.Head`.
 
         Raises:
             DataError: if the file is no such map.
         """
         deformation = random_deformation(rng, half_mm, pose, (1.0, 1.0, 1.0))
-        sites = self._lattice.lesion_sites_mm
-        count = min(int(rng.integers(*_LESION_COUNT, endpoint=True)), len(sites))
-        chosen = rng.choice(sites, count, replace=False)
-        radii = rng.uniform(*_LESION_RADIUS_MM, (count, 1)).astype(np.float32)
-        return LabelPerson(self._lattice, deformation, np.concatenate([chosen, radii], axis=1))
+        drawn = draw_lesions(rng, self._lattice.lesion_sites_mm, lesions or Lesions())
+        return LabelPerson(self._lattice, deformation, drawn)
 
 
 @dataclass(frozen=True, eq=False)

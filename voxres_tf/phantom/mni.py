@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from voxres_tf.phantom.anatomy import Anatomy, Mask, ellipsoid, load_anatomy, ventricles
 from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats, random_field
+from voxres_tf.phantom.lesions import draw_lesions
+from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import Tissue
 
 _SHARPNESS = 3.0
 # The MNI152 average is larger than most people's brains.
 _SIZE = (0.92, 0.92, 0.915)
+_LESIONS = Lesions(count=(3, 8), radius_mm=(2.0, 5.0))
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,15 @@ class MniHead:
     sha256: str | None = None
 
     def person(
-        self, rng: np.random.Generator, half_mm: tuple[float, float, float], pose: Pose
+        self,
+        rng: np.random.Generator,
+        half_mm: tuple[float, float, float],
+        pose: Pose,
+        lesions: Lesions | None = None,
     ) -> MniPerson:
-        """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`."""
+        """Draw a person; see `heads.Head`."""
         anatomy = load_anatomy()
-        return MniPerson(anatomy, draw_individual(rng, anatomy, half_mm, pose))
+        return MniPerson(anatomy, draw_individual(rng, anatomy, half_mm, pose, lesions or _LESIONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +84,19 @@ def draw_individual(
     anatomy: Anatomy,
     half_mm: tuple[float, float, float],
     pose: Pose,
+    lesions: Lesions,
 ) -> Individual:
     """Draw a subject whose field of view is a box around 0 with sides of twice `half_mm`."""
     deformation = random_deformation(rng, half_mm, pose, _SIZE)
     folding = (random_field(rng, half_mm, 3.0, 3.5), random_field(rng, half_mm, 3.0, 3.5))
-    count = int(rng.integers(3, 9))
-    sites = rng.choice(anatomy.lesion_sites_mm, count, replace=False)
-    radii = rng.uniform(2.0, 5.0, (count, 1)).astype(np.float32)
+    drawn = draw_lesions(rng, anatomy.lesion_sites_mm, lesions)
     return Individual(
         deformation=deformation,
         folding=folding,
         atrophy=float(np.exp(rng.normal(np.log(2.0), 0.15))),
         rim_mm=_thickness(rng, half_mm, 2.6, 0.6),
         scalp_mm=_thickness(rng, half_mm, 6.5, 1.0),
-        lesions_mm=np.concatenate([sites, radii], axis=1),
+        lesions_mm=drawn,
     )
 
 

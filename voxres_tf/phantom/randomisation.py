@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from voxres_tf.config import Positive, Share
-from voxres_tf.schema import Config, PositiveRange, Range
+from voxres_tf.schema import Config, CountRange, PositiveRange, Range
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -32,6 +32,8 @@ class Geometry(Config):
 
     Attributes:
         in_plane_mm, slice_mm: spacing of voxels in the axial plane and of slices.
+        thinnest: share of subjects whose slices are as thin as `slice_mm` allows, as many scans'
+            are.
         view_mm: sides of the field of view in the axial plane.
         height_mm: extent along the slices, where `slices` does not cut it shorter.
         slices: at most so many; thin slices then cover a slab of the head.
@@ -41,6 +43,7 @@ class Geometry(Config):
 
     in_plane_mm: PositiveRange = (0.85, 1.15)
     slice_mm: PositiveRange = (1.0, 5.0)
+    thinnest: Share = 0.25
     view_mm: PositiveRange = (180.0, 250.0)
     height_mm: PositiveRange = (110.0, 190.0)
     slices: Positive = 64
@@ -59,6 +62,18 @@ class Geometry(Config):
         if self.height_mm[0] < self.slice_mm[1]:
             raise ValueError("height_mm begins at the end of slice_mm or above")
         return self
+
+
+class Lesions(Config):
+    """Round lesions in the white matter, near the ventricles.
+
+    Attributes:
+        count: how many, where there is room for them.
+        radius_mm: of each.
+    """
+
+    count: CountRange = (0, 8)
+    radius_mm: PositiveRange = (1.5, 5.0)
 
 
 class Outside(Config):
@@ -114,6 +129,7 @@ class Artefacts(Config):
     Attributes:
         texture, noise: SD, relative to white matter; noise is Rician but for signed T1-IR.
         bias: SD of the logarithm of the bias field.
+        bias_mm: the bias field is noise, smoothed by a Gaussian of this SD.
         blur_mm: SD of the in-plane blur.
         thick: share of scans other than T1 that were sampled anew from thicker slices, which
             leaves them blurred along the slices, by `thick_mm`.
@@ -123,6 +139,7 @@ class Artefacts(Config):
     texture: NotNegativeRange = (0.0, 0.06)
     noise: NotNegativeRange = (0.01, 0.06)
     bias: NotNegativeRange = (0.0, 0.2)
+    bias_mm: Annotated[float, Field(ge=10)] = 60.0
     blur_mm: NotNegativeRange = (0.2, 1.3)
     thick: Share = 0.3
     thick_mm: NotNegativeRange = (0.5, 2.0)
@@ -130,9 +147,16 @@ class Artefacts(Config):
 
 
 class Randomisation(Config):
-    """All ranges of `voxres phantom --randomise`."""
+    """The ranges of `voxres phantom --randomise`.
+
+    Attributes:
+        geometry, outside, contrast, artefacts: see there.
+        lesions: None for the anatomy's own: `Lesions()` in label maps, 3 to 8 of 2 to 5 mm in the
+            packaged anatomy.
+    """
 
     geometry: Geometry = Geometry()
+    lesions: Lesions | None = None
     outside: Outside = Outside()
     contrast: Contrast = Contrast()
     artefacts: Artefacts = Artefacts()

@@ -13,6 +13,9 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
+GENERATOR_FORMAT = 1
+"""Changes whenever the same arguments give other values, so that no data set mixes the two."""
+
 _MM_PER_SAMPLE = 1.0
 _STORED_SCALE = 1000.0
 
@@ -37,7 +40,7 @@ def randomised_subject(
     """
     rng = np.random.default_rng([seed, number, 2])
     size, pose = _draw_geometry(rng, config.geometry)
-    whole = head.person(rng, size.half_mm, pose)
+    whole = head.person(rng, size.half_mm, pose, config.lesions)
     person, cleared = _draw_outside(rng, whole, config.outside)
     signals = np.stack([draw_contrast(rng, name, config.contrast) for name in SEQUENCES])
     images = np.empty((len(SEQUENCES), *size.shape), np.float32)
@@ -62,8 +65,7 @@ def randomised_subject(
 
 def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Pose]:
     in_plane, thickness = rng.uniform(*config.in_plane_mm), rng.uniform(*config.slice_mm)
-    # Many scans have slices as thin as their pixels.
-    thickness = config.slice_mm[0] if rng.random() < 0.25 else thickness
+    thickness = config.slice_mm[0] if rng.random() < config.thinnest else thickness
     columns, rows = (int(mm / in_plane) for mm in rng.uniform(*config.view_mm, 2))
     wanted = int(rng.uniform(*config.height_mm) / thickness)
     slices = min(wanted, config.slices)

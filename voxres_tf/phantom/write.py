@@ -22,7 +22,7 @@ from voxres_tf.phantom.generate import STEMS, generate_subject
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomisation import Randomisation
-from voxres_tf.phantom.randomised import randomised_subject
+from voxres_tf.phantom.randomised import GENERATOR_FORMAT, randomised_subject
 from voxres_tf.volume import Volume, write_volume
 
 RECIPE_FILE = "randomisation.json"
@@ -106,6 +106,7 @@ def write_randomised(
         DataError: if an anatomy cannot be read.
     """
     recipe = {
+        "format": GENERATOR_FORMAT,
         "seed": seed,
         "heads": [{"name": head.name, "sha256": head.sha256} for head in heads],
         "randomisation": config.model_dump(mode="json"),

@@ -88,11 +88,12 @@ def values():
     return (60 + 30 * smooth / smooth.std()).astype(np.float32)
 
 
-def scan(data, affine=AFFINE, *, order="<", slope=1, inter=0, offset=FIRST_VOXEL):
+def scan(data, affine=AFFINE, *, code=1, order="<", slope=1, inter=0, offset=FIRST_VOXEL):
     header = nib.Nifti1Header(endianness=order)
     header.set_data_shape(data.shape)
     header.set_data_dtype(data.dtype)
-    header.set_sform(affine, 1)
+    header.set_sform(affine, code)
+    header["pixdim"][1:4] = np.linalg.norm(affine[:3, :3], axis=0)
     header["vox_offset"], header["magic"] = offset, b"n+1"
     header["scl_slope"], header["scl_inter"] = slope, inter
     stored = data.astype(data.dtype.newbyteorder(order)).tobytes("F")
@@ -158,6 +159,7 @@ def with_second(content):
 
 
 MOVED = AFFINE + np.eye(4, k=3) * 0.2
+ELSEWHERE, TEMPLATE = (scan(values()[0], MOVED, code=code) for code in (1, 4))
 SOUND = subject()["flair"]
 # A header that claims more voxels than any memory holds, before the voxels of SOUND.
 CLAIMED = SOUND[:42] + np.full(3, 30000, "<i2").tobytes() + SOUND[48:]
@@ -179,7 +181,8 @@ CLAIMED = SOUND[:42] + np.full(3, 30000, "<i2").tobytes() + SOUND[48:]
             PLAIN,
             r"flair: the grid.*shape \[9 22 6\] instead of",
         ),
-        (with_second(scan(values()[0], MOVED)), PLAIN, r"flair: the grid of the.* 0\.2.* mm apart"),
+        (with_second(ELSEWHERE), PLAIN, r"flair: the grid of the.* 0\.2.* mm apart\. Resample"),
+        (with_second(TEMPLATE), PLAIN, "flair: the grid .* mm apart, form codes 4 and 1: one lies"),
         (with_second(scan(values()[0] * 0 + 7)), PLAIN, "flair: a scan has contrast.*: 7 every"),
         (with_second(scan(values()[0] * np.nan)), PLAIN, "flair: voxels must be finite"),
         (with_second(scan(values()[0] * np.float64(1e300))), PLAIN, "flair: voxels must be finite"),

@@ -62,7 +62,7 @@ def placed(kind, order="<"):
     header = make_header(order)
     if kind == "sform":
         header.set_sform(OBLIQUE, 1)
-        header.set_qform(np.diag([-2, 2, 2, 1]), 1)
+        header.set_qform(np.diag([*np.linalg.norm(OBLIQUE[:3, :3], axis=0), 1]), 1)
     elif kind == "qform":
         header.set_qform(OBLIQUE, 2)
         header.set_sform(np.eye(4), 0)
@@ -70,6 +70,11 @@ def placed(kind, order="<"):
         header.set_qform(np.diag([1, -2, -3, 1]), 1)
     elif kind == "spacing":
         header["pixdim"][1:4] = 2, 0.5, 4
+    elif kind == "unset spacing":
+        header.set_sform(OBLIQUE, 1)
+    elif kind == "no spacing":
+        header.set_sform(OBLIQUE, 2)
+        header["pixdim"][1:4] = 0, np.nan, 0
     elif kind == "odd spacing":
         header["pixdim"][:4] = 0.3, -2, 0, 4
         header["qform_code"] = 1
@@ -80,7 +85,11 @@ def placed(kind, order="<"):
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize(
-    "kind", ["sform", "qform", "half turn", "spacing", "odd spacing", "unknown codes"]
+    "kind",
+    [
+        *("sform", "qform", "half turn", "spacing", "odd spacing", "unset spacing", "no spacing"),
+        "unknown codes",
+    ],
 )
 def test_affines_are_those_of_nibabel(read, kind, order):
     header = placed(kind, order)
@@ -152,6 +161,14 @@ def changed(**fields):
     return header
 
 
+def scaled(code, qform=0):
+    header = make_header()
+    header.set_sform(np.diag([1.12, 1.12, 1.12, 1]), code)
+    header["qform_code"] = qform
+    return header
+
+
+SIZES = "voxres: t1: a sform whose voxel sizes are those of pixdim, within 1 %. Received: "
 NIFTI = "voxres: t1: a file in NIfTI-1 format, .nii or .nii.gz. Received: "
 
 
@@ -178,6 +195,8 @@ NIFTI = "voxres: t1: a file in NIfTI-1 format, .nii or .nii.gz. Received: "
         (changed(sform_code=1), r"t1: an affine that can be inverted. Received: \[\[0 0 0 0\]"),
         (changed(sform_code=1, srow_x=np.nan), "t1: an affine that can be inverted"),
         (changed(qform_code=1, quatern_b=1.5), "t1: an affine that can be inverted"),
+        (scaled(4), SIZES + r"\[1.12 1.12 1.12\] mm by the sform, \[1 1 1\] mm by pixdim. Mend"),
+        (scaled(1, qform=1), SIZES),
     ],
 )
 def test_what_is_no_scan_of_ours_is_refused(read, header, line):

@@ -14,6 +14,7 @@ from voxres_tf.export.graph.geometry import working_grid
 from voxres_tf.export.graph.nifti_affine import distance_mm
 from voxres_tf.export.graph.nifti_header import HEADER_BYTES, Header, label_header, read_header
 from voxres_tf.export.graph.nifti_volume import Planes, encoded, filled, unpacked
+from voxres_tf.headers import ONE_SPACE, TEMPLATE_CODE
 from voxres_tf.volume import GRID_TOLERANCE_MM
 
 
@@ -114,12 +115,17 @@ def _on_one_grid(header: Header, first: Header, name: str) -> list[Any]:
     distance = distance_mm(header.affine, first.affine, first.shape)
     then = "resample it to that grid (voxres predict --resample-to MODALITY does)"
     shapes = ("shape {} instead of {}", header.shape, first.shape)
+    near = distance <= GRID_TOLERANCE_MM
+    codes = [header.form_code, first.form_code]
+    one_space = tf.equal(*(code >= TEMPLATE_CODE for code in codes))
+    space = ("{} mm apart, form codes {} and {}: one lies in a template's space", distance, *codes)
     return [
         require(same, name, "the grid of the first scan", shapes, then),
         require(
-            ~same | (distance <= GRID_TOLERANCE_MM),
+            ~same | near | ~one_space,
             *(name, "the grid of the first scan", ("{} mm apart", distance), then),
         ),
+        require(~same | near | one_space, name, "the grid of the first scan", space, ONE_SPACE),
     ]
 
 

@@ -11,6 +11,7 @@ from itertools import product
 import tensorflow as tf
 
 from voxres_tf.export.graph.filters import Tensor
+from voxres_tf.headers import SCANNER_CODE, SIZE_TOLERANCE
 
 _LAST_XFORM_CODE = 5
 _UNIT_TOLERANCE = 3 * 2.0**-23
@@ -35,6 +36,21 @@ class Transforms:
     offset: Tensor
     sform: Tensor
 
+    @property
+    def code(self) -> Tensor:
+        """Of the sform if it has one, else of the qform; 0 if neither has one."""
+        qform, sform = tf.unstack(self._known_codes())
+        return tf.where(sform > 0, sform, qform)
+
+    def sizes_agree(self) -> Tensor:
+        """Whether a sform that counts has the voxel sizes of pixdim; see `headers.check_sizes`."""
+        stated, found = tf.abs(self.pixdim[1:]), tf.norm(self.sform[:, :3], axis=0)
+        states = tf.math.is_finite(stated) & (stated > 0)
+        differ = states & (tf.abs(found - stated) > SIZE_TOLERANCE * stated)
+        qform, sform = tf.unstack(self._known_codes())
+        untouched = (sform == SCANNER_CODE) & (qform == 0) & tf.reduce_all(stated == 1)
+        return (sform == 0) | untouched | ~tf.reduce_any(differ)
+
     def affine(self, shape: Tensor) -> Tensor:
         """Voxel -> mm by the sform if it has a code, else the qform if that has one, else Analyze.
 
@@ -44,12 +60,16 @@ class Transforms:
         Returns:
             float64 [4, 4]; NaN in it where a quaternion is longer than 1.
         """
-        qform, sform = tf.unstack((self.codes >= 1) & (self.codes <= _LAST_XFORM_CODE))
+        qform, sform = tf.unstack(self._known_codes() > 0)
         sides = self.pixdim[1:]
         sides = tf.where(sides == 0, tf.ones_like(sides), tf.abs(sides))
         rows = tf.where(qform, self._qform(sides), _analyze(shape, sides))
         rows = tf.where(sform, self.sform, rows)
         return tf.concat([rows, tf.constant([[0, 0, 0, 1]], tf.float64)], axis=0)
+
+    def _known_codes(self) -> Tensor:
+        known = (self.codes >= 1) & (self.codes <= _LAST_XFORM_CODE)
+        return tf.where(known, self.codes, tf.zeros_like(self.codes))
 
     def _qform(self, sides: Tensor) -> Tensor:
         b, c, d = tf.unstack(self.quaternion)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti_affine import Transforms
+from voxres_tf.headers import SIZES_RULE, SIZES_STEP
 
 HEADER_BYTES = 348
 FIRST_VOXEL = 352
@@ -47,6 +48,7 @@ class Header:
         offset: the byte where the voxels start, int64 scalar.
         slope, inter: a value is stored * slope + inter, float64 scalars.
         affine: voxel -> mm, float64 [4, 4].
+        form_code: of the transform that gave it, integer scalar; 0 if none has a code.
     """
 
     raw: Tensor
@@ -57,6 +59,7 @@ class Header:
     slope: Tensor
     inter: Tensor
     affine: Tensor
+    form_code: Tensor
 
     @property
     def voxel_bytes(self) -> Tensor:
@@ -80,7 +83,8 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     Raises:
         tf.errors.InvalidArgumentError: when run, naming the rule that it breaks: a NIfTI-1 header
             of a single file, three axes (others of length 1), a datatype of `DATATYPES`, voxels
-            that start behind the header, a finite intercept, an affine that can be inverted.
+            that start behind the header, a finite intercept, an affine that can be inverted, a
+            sform of the voxel sizes that pixdim states.
     """
     raw, little = _checked_kind(raw, name)
     fields = _Fields(raw, little)
@@ -90,7 +94,8 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     slope, inter = tf.unstack(tf.cast(fields(112, 2, tf.float32), tf.float64))
     scaled = tf.math.is_finite(slope) & (slope != 0)
     shape = dim[1:4]
-    affine = _transforms(fields).affine(shape)
+    transforms = _transforms(fields)
+    affine = transforms.affine(shape)
     codes = list(DATATYPES)
     known = ", ".join(f"{code} ({dtype.name})" for code, dtype in DATATYPES.items())
     one_volume = tf.reduce_all((dim[4:] == 1) | (tf.range(4, 8) > dim[0]))
@@ -104,6 +109,7 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
         (behind, f"vox_offset of at least {FIRST_VOXEL}", ("{}", offset), "mend the header"),
         (~scaled | tf.math.is_finite(inter), "a finite scl_inter", ("{}", inter), "set it to 0"),
         (sound, "an affine that can be inverted", ("{}", affine), "mend the header"),
+        (~sound | transforms.sizes_agree(), SIZES_RULE, _sizes(transforms), SIZES_STEP),
     ]
     shape = held(shape, [require(ok, name, rule, got, then) for ok, rule, got, then in rules])
     return Header(
@@ -115,7 +121,13 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
         tf.where(scaled, slope, 1.0),
         tf.where(scaled, inter, 0.0),
         affine,
+        transforms.code,
     )
+
+
+def _sizes(transforms: Transforms) -> tuple[Any, ...]:
+    found, stated = tf.norm(transforms.sform[:, :3], axis=0), tf.abs(transforms.pixdim[1:])
+    return ("{} mm by the sform, {} mm by pixdim", found, stated)
 
 
 def label_header(header: Header) -> Tensor:

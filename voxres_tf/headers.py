@@ -1,0 +1,71 @@
+"""What the headers of image files say about where voxels lie, and whether it can be true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.analyze import AnalyzeImage
+from numpy.typing import NDArray
+
+from voxres_tf.errors import DataError, message
+
+SIZE_TOLERANCE = 0.01
+"""Share by which the voxel sizes of a sform may differ from those that its header states."""
+
+SIZES_RULE = "a sform whose voxel sizes are those of pixdim, within 1 %"
+SIZES_STEP = "mend the sform (one that scales to a template is no scan's), or pixdim if it is wrong"
+
+SCANNER_CODE = 1
+TEMPLATE_CODE = 3
+"""Form codes from this one on (Talairach, MNI152, other) lead into the space of a template."""
+
+ONE_SPACE = "give both the affine and code of one space (a sform of code 0 leaves it to the qform)"
+"""Next step where one scan alone lies in a template's space."""
+
+
+def read_qform(header: Any) -> tuple[NDArray[np.float64] | None, int]:
+    """The second transform and its code; one that is none, beside a sform that counts, is unset."""
+    try:
+        qform, code = header.get_qform(coded=True)
+    except ValueError:  # a quaternion longer than 1
+        return None, 0
+    return (qform, int(code)) if qform is None or np.isfinite(qform).all() else (None, 0)
+
+
+def check_sizes(image: Any, path: Path) -> None:
+    """Hold a sform that counts to the voxel sizes that its NIfTI header states.
+
+    A size of 0 states nothing, nor do sizes of 1, 1, 1, with which headers begin, beside a
+    scanner's sform alone.
+
+    Raises:
+        DataError: if they differ by more than `SIZE_TOLERANCE` along an axis.
+    """
+    sform, code = image.header.get_sform(coded=True)
+    if sform is None:
+        return
+    holder = image.file_map.get("header", image.file_map["image"])
+    with holder.get_prepare_fileobj("rb") as file:
+        # As stored: nibabel makes 1 of a size of 0.
+        stored = type(image.header).from_fileobj(file, check=False)
+    stated = np.abs(np.asarray(stored["pixdim"][1:4], np.float64))
+    if code == SCANNER_CODE and image.header["qform_code"] == 0 and (stated == 1).all():
+        return
+    found = np.linalg.norm(sform[:3, :3], axis=0)
+    states = np.isfinite(stated) & (stated > 0)
+    if (np.abs(found - stated)[states] > SIZE_TOLERANCE * stated[states]).any():
+        by_sform, by_pixdim = (" x ".join(f"{mm:.4g}" for mm in v) for v in (found, stated))
+        received = f"{by_sform} mm by the sform, {by_pixdim} mm by pixdim"
+        raise DataError(message(path, SIZES_RULE, received, SIZES_STEP))
+
+
+def tells_place(image: Any) -> bool:
+    """Whether a file that is no NIfTI tells how its voxels lie.
+
+    An Analyze header has their sizes alone, but SPM writes an affine into a file beside it.
+    """
+    if not isinstance(image, AnalyzeImage):
+        return True
+    return not np.allclose(image.affine, image.header.get_best_affine())
