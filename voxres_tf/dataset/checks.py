@@ -15,7 +15,7 @@ from tqdm import tqdm
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
-from voxres_tf.labels import LabelScheme, scheme
+from voxres_tf.labels import LabelScheme, common_classes, scheme
 from voxres_tf.volume import Grid, Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
@@ -89,6 +89,15 @@ def require_sound(
 def modalities_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
     """The modalities that at least one of the subjects has, in the order of `MODALITIES`."""
     return tuple(m for m in MODALITIES if any(m in files.images for files in subjects))
+
+
+def classes_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
+    """The class names that the labels of the subjects share, the background first.
+
+    Raises:
+        DataError: if they differ, or a label scheme cannot be read.
+    """
+    return common_classes(files.scheme for files in subjects)
 
 
 def overview(subjects: Sequence[SubjectFiles]) -> list[str]:
