@@ -30,7 +30,7 @@ SMALL = ["--crop", "16,16,8", "--steps", "2", "--steps-per-epoch", "2", "--no-fi
 
 def write_subject(folder, number):
     codes = np.zeros(SHAPE, np.uint8)
-    codes[3:13, 3:13, 1:7], codes[7:9, 6:10, 3:5], codes[3:5, 3, 1] = 10, 99, 7
+    codes[3:13, 3:13, 1:7], codes[7:9, 6:10, 3:5], codes[3:5, 3 + number, 1] = 10, 99, 7
     noise = 5 * np.random.default_rng(number).standard_normal(SHAPE)
     write_volume(folder / f"{number}-t1.nii", (codes + noise).astype(np.float32), GRID)
     write_volume(folder / f"{number}-label.nii", codes, GRID)

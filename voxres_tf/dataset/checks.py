@@ -104,7 +104,7 @@ def overview(subjects: Sequence[SubjectFiles]) -> list[str]:
     """A line per subject: id, shape, spacing in mm, modalities, label scheme; headers are read."""
     rows = [("subject", "shape", "spacing (mm)", "modalities", "labels")]
     for files in subjects:
-        scheme_name = files.scheme if files.labels else "-"
+        scheme_name = Path(files.scheme).name if files.labels else "-"
         rows.append((files.id, *_geometry(files), ",".join(files.images) or "-", scheme_name))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -121,8 +121,9 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
 
 
 def _fixed(config: RunConfig) -> dict[str, Any]:
-    sections = config.model_dump(mode="json")
-    flat = {f"{s}.{key}": v for s, fields in sections.items() for key, v in fields.items()}
+    values = config.model_dump(mode="json")
+    flat = {"classes": values.pop("classes")}
+    flat |= {f"{s}.{key}": v for s, fields in values.items() for key, v in fields.items()}
     return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
 
 
