@@ -34,11 +34,11 @@ def command(data: Path, run: Path, layout: str, **options: Any) -> None:
     if any(folds_options.values()) and not needs_folds:
         rule = "--folds and --splits are for --context out-of-fold or --first-stage folds"
         raise click.UsageError(rule)
-    from voxres_tf.dataset.checks import modalities_of
+    from voxres_tf.dataset.checks import classes_of, modalities_of
     from voxres_tf.dataset.layouts import find_subjects
 
     subjects = find_subjects(data, layout=layout)
-    config = run_config(modalities_of(subjects), **options)
+    config = run_config(modalities_of(subjects), classes=classes_of(subjects), **options)
     folds = folds_from(subjects, config.training.seed, **folds_options)
 
     from voxres_tf.crossval.run import auto_context

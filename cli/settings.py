@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from voxres_tf.config import Architecture, Precision, RunConfig
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.presets import PRESETS
 from voxres_tf.schema import load
 from voxres_tf.start import Start
@@ -86,15 +87,16 @@ def run_config(
     architecture: Architecture | None,
     width: int | None,
     epochs: int | None,
+    classes: tuple[str, ...] = CLASS_NAMES,
     start: Start | None = None,
     **training: Any,
 ) -> RunConfig:
     """The preset or file with what the options change; None where an option was not given.
 
-    `available` are the modalities of the data set, all of which are taken by default; `training`
-    holds fields of the training config. With a `start` its network and pre-processing come before
-    the preset's, but not before those of a file, and the modalities are its own as far as the data
-    set has them.
+    `available` are the modalities of the data set, all of which are taken by default, and `classes`
+    those of its labels, unless a file names classes; `training` holds fields of the training
+    config. With a `start` its network and pre-processing come before the preset's, but not before
+    those of a file, and the modalities are its own as far as the data set has them.
     """
     if epochs and training["steps"]:
         raise click.UsageError("--epochs and --steps exclude each other")
@@ -122,6 +124,7 @@ def run_config(
         length = training["steps_per_epoch"] or config.training.steps_per_epoch
         given["steps"] = epochs * length
     config = config.updated(preprocess=preprocess, model=model, training=given)
+    config = config.for_classes(stated.get("classes", classes))
     if start:
         start.require_match(config)
     return config

@@ -56,14 +56,16 @@ def command(
         raise click.UsageError("--val and --val-count exclude each other")
     if settings["validate_every"] and not (val or val_count):
         raise click.UsageError("--validate-every is for --val or --val-count")
-    from voxres_tf.dataset.checks import modalities_of
+    from voxres_tf.dataset.checks import classes_of, modalities_of
     from voxres_tf.dataset.layouts import find_subjects
     from voxres_tf.dataset.splits import split_by_count, split_by_ids
     from voxres_tf.inference.models import find_start
 
     start = find_start(init) if init else None
     subjects = find_subjects(data, layout=layout)
-    config = run_config(modalities_of(subjects), start=start, **settings)
+    config = run_config(
+        modalities_of(subjects), classes=classes_of(subjects), start=start, **settings
+    )
     ids = [part.strip() for part in val.split(",") if part.strip()]
     if ids:
         learning, held_out = split_by_ids(subjects, ids)

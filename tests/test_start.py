@@ -12,9 +12,13 @@ from voxres_tf.errors import ConfigError, ModelError
 from voxres_tf.files import write_json
 from voxres_tf.start import is_run, read_start
 
-SOURCE = RunConfig().updated(
-    preprocess={"modalities": ("t1", "flair"), "gaussian_sigma": 3.0},
-    model={"width": 16, "norm_momentum": 0.9, "classes": 9},
+SOURCE = (
+    RunConfig()
+    .updated(
+        preprocess={"modalities": ("t1", "flair"), "gaussian_sigma": 3.0},
+        model={"width": 16, "norm_momentum": 0.9},
+    )
+    .for_classes([f"class {n}" for n in range(9)])
 )
 
 
@@ -31,7 +35,7 @@ def write_contract(folder: Path, config: RunConfig = SOURCE, **fields: object) -
         preprocess=config.preprocess,
         channels=config.preprocess.channels,
         model=config.model,
-        classes=tuple(f"class {n}" for n in range(config.model.classes)),
+        classes=config.classes,
         patch=(16, 16, 16),
         weights_sha256="f" * 64,
         **fields,
@@ -47,6 +51,7 @@ def test_a_run_and_an_exported_model_are_read_alike(run: Path, tmp_path: Path) -
     assert (second.name, second.version, second.weights_sha256) == ("net", 3, "f" * 64)
     for start in (first, second):
         assert (start.preprocess, start.model) == (SOURCE.preprocess, SOURCE.model)
+        assert start.classes == SOURCE.classes
     assert is_run(run)
     assert not is_run(model)
     with pytest.raises(ModelError, match="an exported model holds its contract"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.schema import Config, PositiveRange, parse
 
 MODALITIES = ("t1", "t1-ir", "flair", "t2")
@@ -91,8 +92,7 @@ class ModelConfig(Config):
         in_channels: m of the paper; 6 = three modalities and their filtered versions, 10 = these
             and the probability maps of a first stage.
         context_channels: how many of them are such maps, the last ones; 0 but for a second stage.
-        classes: K, background included. A training takes the four of `labels.CLASS_NAMES` alone;
-            other networks can be built.
+        classes: K, background included.
         width: channels of the first convolution. In VoxResNet the second has as many, all others
             twice as many; in the U-Net they grow to 16 times as many.
         thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module;
@@ -178,11 +178,25 @@ class TrainingConfig(Config):
 
 
 class RunConfig(Config):
-    """All of one training; `config.json` of its run folder."""
+    """All of one training; `config.json` of its run folder.
+
+    Attributes:
+        preprocess, model, training: see there.
+        classes: names of the network's outputs, as the labels' scheme has them; the first is the
+            background.
+    """
 
     preprocess: PreprocessConfig = PreprocessConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    classes: tuple[str, ...] = CLASS_NAMES
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        if self.model.classes != len(self.classes):
+            named = f"{len(self.classes)} ({', '.join(self.classes)})"
+            raise ValueError(f"model.classes is {self.model.classes}, but classes has {named}")
+        return self
 
     @model_validator(mode="after")
     def _channels_agree(self) -> Self:
@@ -205,6 +219,12 @@ class RunConfig(Config):
             values[section] |= fields
         channels = parse(PreprocessConfig, values["preprocess"], "preprocess").channels
         values["model"]["in_channels"] = len(channels) + values["model"]["context_channels"]
+        return parse(RunConfig, values, "configuration")
+
+    def for_classes(self, names: Sequence[str]) -> RunConfig:
+        """A copy whose network has these classes, the background first."""
+        values = self.model_dump() | {"classes": tuple(names)}
+        values["model"] |= {"classes": len(names)}
         return parse(RunConfig, values, "configuration")
 
 

@@ -1,15 +1,23 @@
-"""Label schemes: what the codes in a label file mean, and which voxels are not scored."""
+"""Label schemes: what the codes in a label file mean, and which voxels are not scored.
+
+Those of known data sets are here by name; another is a JSON file (`SchemeFile`), which may have
+classes of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 
-from voxres_tf.errors import DataError, message
+from voxres_tf.errors import DataError, VoxResError, message
+from voxres_tf.schema import Config, load
 
 CLASS_NAMES = ("background", "CSF", "GM", "WM")
 """The classes of the paper (section 3.1) in the order of the network's outputs, 0 to 3."""
@@ -20,14 +28,23 @@ class LabelScheme:
     """How one data set codes its labels.
 
     Attributes:
-        name: what manifests and the command line call it.
-        classes: code in the file -> class 0..3 (see `CLASS_NAMES`).
+        name: what manifests and the command line call it; of a scheme of one's own, its file.
+        classes: code in the file -> class, a place in `class_names`.
         unscored: codes whose voxels weigh nothing in the loss and leave the evaluation.
+        class_names: of the network's outputs; the first is the background.
     """
 
     name: str
     classes: Mapping[int, int]
     unscored: frozenset[int] = frozenset()
+    class_names: tuple[str, ...] = CLASS_NAMES
+
+    @property
+    def meaning(self) -> object:
+        """What tells it from other schemes, for a key: its name, or what its file says."""
+        if self.name in SCHEMES:
+            return self.name
+        return [sorted(self.classes.items()), sorted(self.unscored), self.class_names]
 
     def unknown_codes(self, codes: ArrayLike) -> list[int | float]:
         """The codes that this scheme does not know, sorted; 1.5 is one, 1.0 is 1."""
@@ -92,19 +109,70 @@ SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
 )
 
 
+_ClassName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=40)]
+
+
+class SchemeFile(Config):
+    """A label scheme of one's own, as a JSON file.
+
+    Attributes:
+        classes: names of the network's outputs, the background first.
+        codes: code in the label file -> name of its class.
+        unscored: codes whose voxels are not scored.
+    """
+
+    classes: Annotated[tuple[_ClassName, ...], Field(min_length=2, max_length=256)]
+    codes: dict[int, str]
+    unscored: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("each class has a name of its own")
+        if set(self.codes.values()) != set(self.classes):
+            raise ValueError("codes name the classes, all of them and no others")
+        if not set(self.unscored) <= set(self.codes):
+            raise ValueError("unscored are some of the codes")
+        return self
+
+
+def is_file(name: str) -> bool:
+    """Whether a scheme's name is that of a JSON file."""
+    return name.lower().endswith(".json")
+
+
 def scheme(name: str) -> LabelScheme:
-    """The scheme of that name.
+    """The scheme of that name, or of that JSON file.
 
     Raises:
-        DataError: if there is none.
+        DataError: if there is none, or the file is not a `SchemeFile`.
     """
+    if is_file(name):
+        return _read(Path(name))
     if name not in SCHEMES:
-        raise DataError(
-            message(
-                "label scheme",
-                f"one of {', '.join(SCHEMES)}",
-                repr(name),
-                "choose one of these",
-            )
-        )
+        rule = f"one of {', '.join(SCHEMES)}, or a .json file"
+        raise DataError(message("label scheme", rule, repr(name), "choose one of these"))
     return SCHEMES[name]
+
+
+def common_classes(schemes: Iterable[str]) -> tuple[str, ...]:
+    """The class names that the schemes of a data set share, `CLASS_NAMES` where there are none.
+
+    Raises:
+        DataError: if they differ, or a scheme cannot be read.
+    """
+    found = {scheme(name).class_names: name for name in dict.fromkeys(schemes)}
+    if len(found) > 1:
+        received = "; ".join(f"{name}: {', '.join(classes)}" for classes, name in found.items())
+        rule = "all labels of a training have the same classes"
+        raise DataError(message("label schemes", rule, received, "name schemes of one kind"))
+    return next(iter(found), CLASS_NAMES)
+
+
+def _read(path: Path) -> LabelScheme:
+    try:
+        own = load(SchemeFile, path)
+    except VoxResError as error:
+        raise DataError(str(error)) from error
+    classes = {code: own.classes.index(name) for code, name in own.codes.items()}
+    return LabelScheme(str(path), MappingProxyType(classes), frozenset(own.unscored), own.classes)

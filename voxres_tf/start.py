@@ -30,6 +30,7 @@ class Start:
         weights_sha256: as an exported model's contract has it; None for a run.
         preprocess: how its channels were made.
         model: its shape.
+        classes: names of its outputs.
     """
 
     path: Path
@@ -38,12 +39,13 @@ class Start:
     weights_sha256: str | None
     preprocess: PreprocessConfig
     model: ModelConfig
+    classes: tuple[str, ...]
 
     def configured(self, base: RunConfig, stated: Mapping[str, Any]) -> RunConfig:
         """A configuration whose network and pre-processing are the source's.
 
         Args:
-            base: gives the training and the number of classes.
+            base: gives the training and the classes.
             stated: section -> fields that come before the source's.
         """
         sections = {
@@ -94,7 +96,8 @@ def read_start(path: Path) -> Start:
         raise _two_stages(path)
     if (path / CONFIG_FILE).is_file():
         config = load(RunConfig, path / CONFIG_FILE)
-        start = Start(path, path.resolve().name, None, None, config.preprocess, config.model)
+        name = path.resolve().name
+        start = Start(path, name, None, None, config.preprocess, config.model, config.classes)
     else:
         contract = read_contract(path)
         start = Start(
@@ -104,6 +107,7 @@ def read_start(path: Path) -> Start:
             contract.weights_sha256,
             contract.preprocess,
             contract.model,
+            contract.classes,
         )
     if start.model.context_channels:
         raise _two_stages(path)

@@ -22,7 +22,7 @@ from voxres_tf.export.agreement import read_certificate
 from voxres_tf.export.saved_model import export_run
 from voxres_tf.files import json_hash, locked, write_json
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.labels import scheme
+from voxres_tf.labels import CLASS_NAMES, scheme
 from voxres_tf.model.network import build_network
 from voxres_tf.training import fit
 from voxres_tf.training.run import RunFolder
@@ -180,16 +180,24 @@ def test_scores_that_are_found_again_have_the_ids_of_now(subjects, config, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("changes", "rule"),
+    ("names", "changes", "rule"),
     [
-        ({"model": {"classes": 3}}, r"model\.classes: a training has the 4 classes.*Received: 3\."),
-        ({"training": {"frozen_norm": True}}, r"frozen_norm: .*random weights.*Leave it out"),
+        (
+            ("background", "brain"),
+            {},
+            r"^classes: .*background, CSF, GM, WM\. Received: background, brain\.",
+        ),
+        (
+            CLASS_NAMES,
+            {"training": {"frozen_norm": True}},
+            r"frozen_norm: .*random weights.*Leave it out",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_a_scan_is_prepared(
-    changes, rule, subjects, config, tmp_path, trained
+    names, changes, rule, subjects, config, tmp_path, trained
 ):
-    config, out = config.updated(**changes), tmp_path / "out"
+    config, out = config.updated(**changes).for_classes(names), tmp_path / "out"
     with pytest.raises(ConfigError, match=rule):
         cross_validate(subjects, out, [RowSpec("All", config)], LOO)
     with pytest.raises(ConfigError, match=rule):

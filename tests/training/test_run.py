@@ -15,10 +15,8 @@ from voxres_tf.training import fit
 def test_a_training_has_the_classes_of_its_labels(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:
-    other = config.updated(model={"classes": 3})
-    rule = r"model\.classes: .*the 4 classes .*background, CSF, GM, WM\. Received: 3\. Set .* to 4"
+    other = config.for_classes(["background", "brain"])
+    rule = r"^classes: .* of its labels, background, CSF, GM, WM\. Received: background, brain\. "
     with pytest.raises(ConfigError, match=rule):
         fit.train(subjects, tmp_path / "run", other)
-    with pytest.raises(ConfigError, match=rule):
-        fit.train_prepared([], tmp_path / "run", other)
     assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.config import RunConfig
 from voxres_tf.training import validation
-from voxres_tf.training.history import VAL_COLUMNS, mean_val_dice
+from voxres_tf.training.history import VAL_DICE, mean_val_dice
 
 BLOCKS = np.repeat(np.arange(4), 4)[:, None, None] * np.ones((1, 16, 16), np.int64)
 """Four voxels of each class along the first axis."""
@@ -33,7 +33,9 @@ def subject(prediction: NDArray[Any], reference: NDArray[Any]) -> SimpleNamespac
 
 
 def measured(config: RunConfig, *subjects: SimpleNamespace) -> list[float | None]:
-    return validation.mean_dice(None, subjects, config)
+    found = validation.mean_dice(None, subjects, config)
+    assert list(found) == ["CSF", "GM", "WM"]
+    return list(found.values())
 
 
 def test_a_tissue_that_the_prediction_misses_has_dice_0(config: RunConfig) -> None:
@@ -51,7 +53,8 @@ def test_a_tissue_that_the_reference_lacks_has_no_dice(config: RunConfig) -> Non
 def test_weights_that_miss_tissues_are_not_the_best(config: RunConfig) -> None:
     def mean(prediction: NDArray[Any]) -> float:
         scores = measured(config, subject(prediction, BLOCKS))
-        return mean_val_dice(dict(zip(VAL_COLUMNS, scores, strict=True)))
+        names = [f"{VAL_DICE}{tissue}" for tissue in ("CSF", "GM", "WM")]
+        return mean_val_dice(dict(zip(names, scores, strict=True)))
 
     # Three voxels of four in their place: 2 * 3 / (4 + 4) for each tissue.
     assert mean(np.roll(BLOCKS, 1, axis=0)) == 0.75

@@ -25,6 +25,7 @@ from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.files import json_hash, locked, write_json
+from voxres_tf.labels import CLASS_NAMES, common_classes
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import require_classes
 
@@ -56,12 +57,13 @@ def cross_validate(
 
     Raises:
         DataError: if a subject breaks a rule.
-        ConfigError: if the folds leave a network nothing to learn from, or a config has other
-            classes than labels have, or frozen_norm.
+        ConfigError: if the folds leave a network nothing to learn from, the labels have other
+            classes than `labels.CLASS_NAMES`, or a config has others or frozen_norm.
         TrainingError: if a training fails.
     """
+    _require_tissues(subjects)
     for row in rows:
-        _require_trainable(row.config)
+        _require_trainable(row.config, subjects)
     with locked(out):
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
         targets = {row: _targets(row, keys, folds) for row in rows}
@@ -104,7 +106,7 @@ def auto_context(
     Raises:
         As `cross_validate`.
     """
-    _require_trainable(config)
+    _require_trainable(config, subjects)
     with locked(out):
         store, keys = _prepare(subjects, out, [config.preprocess])
         ids = [files.id for files in subjects]
@@ -114,8 +116,16 @@ def auto_context(
     return out
 
 
-def _require_trainable(config: RunConfig) -> None:
-    require_classes(config)
+def _require_tissues(subjects: Sequence[SubjectFiles]) -> None:
+    names = common_classes(files.scheme for files in subjects)
+    if names != CLASS_NAMES:
+        rule = f"cross-validation compares {', '.join(CLASS_NAMES[1:])}"
+        then = "use voxres train, predict and evaluate for classes of your own"
+        raise ConfigError(message("label schemes", rule, ", ".join(names), then))
+
+
+def _require_trainable(config: RunConfig, subjects: Sequence[SubjectFiles]) -> None:
+    require_classes(config, subjects)
     if config.training.frozen_norm:
         rule = "networks that begin with random weights have no statistics to keep"
         then = "leave it out of the config; voxres train --init can keep those of a trained network"

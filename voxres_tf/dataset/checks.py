@@ -15,7 +15,7 @@ from tqdm import tqdm
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
-from voxres_tf.labels import LabelScheme, scheme
+from voxres_tf.labels import LabelScheme, common_classes, scheme
 from voxres_tf.volume import Grid, Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
@@ -91,11 +91,20 @@ def modalities_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
     return tuple(m for m in MODALITIES if any(m in files.images for files in subjects))
 
 
+def classes_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
+    """The class names that the labels of the subjects share, the background first.
+
+    Raises:
+        DataError: if they differ, or a label scheme cannot be read.
+    """
+    return common_classes(files.scheme for files in subjects)
+
+
 def overview(subjects: Sequence[SubjectFiles]) -> list[str]:
     """A line per subject: id, shape, spacing in mm, modalities, label scheme; headers are read."""
     rows = [("subject", "shape", "spacing (mm)", "modalities", "labels")]
     for files in subjects:
-        scheme_name = files.scheme if files.labels else "-"
+        scheme_name = Path(files.scheme).name if files.labels else "-"
         rows.append((files.id, *_geometry(files), ",".join(files.images) or "-", scheme_name))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -13,7 +13,7 @@ from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import write_text
-from voxres_tf.labels import SCHEMES
+from voxres_tf.labels import SCHEMES, is_file
 
 _SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
 _COLUMNS = ("subject", *MODALITIES, "label", "scheme")
@@ -32,8 +32,9 @@ def read_manifest(path: Path) -> list[SubjectFiles]:
     """The subjects of a CSV manifest, in its order.
 
     The header names `subject`, one column per modality (see `config.MODALITIES`; `t1_ir` and
-    `t2_flair` are understood too), and optionally `label` and `scheme` (`tissue` where empty).
-    Paths are relative to the manifest. An empty cell means that the file does not exist.
+    `t2_flair` are understood too), and optionally `label` and `scheme` (`tissue` where empty, or
+    the JSON file of one's own). Paths are relative to the manifest. An empty cell means that the
+    file does not exist.
 
     Raises:
         DataError: naming every fault with its line: unknown columns, ids that are missing, used
@@ -60,7 +61,9 @@ def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
     table.writerow(["subject", *modalities, "label", "scheme"])
     for files in subjects:
         images = [_relative(files.images.get(m), path) for m in modalities]
-        table.writerow([files.id, *images, _relative(files.labels, path), files.scheme])
+        scheme = files.scheme
+        own = _relative(Path(scheme), path) if is_file(scheme) else scheme
+        table.writerow([files.id, *images, _relative(files.labels, path), own])
     write_text(path, text.getvalue())
 
 
@@ -118,15 +121,17 @@ def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
     if not any(row.cells.get(m) for m in MODALITIES):
         yield f"subject {id_!r} has no scan"
     scheme = row.cells.get("scheme") or "tissue"
-    if scheme not in SCHEMES:
-        yield f"scheme {scheme!r} is none of {', '.join(SCHEMES)}"
+    if scheme not in SCHEMES and not is_file(scheme):
+        yield f"scheme {scheme!r} is none of {', '.join(SCHEMES)}, and no .json file"
 
 
 def _subject(row: _Row, manifest: Path) -> SubjectFiles:
     cells = row.cells
     images = {m: _file(cells[m], manifest) for m in MODALITIES if cells.get(m)}
     labels = _file(cells["label"], manifest) if cells.get("label") else None
-    return SubjectFiles(cells["subject"], images, labels, cells.get("scheme") or "tissue")
+    scheme = cells.get("scheme") or "tissue"
+    own = str(manifest.parent / scheme) if is_file(scheme) else scheme
+    return SubjectFiles(cells["subject"], images, labels, own)
 
 
 def _file(cell: str, manifest: Path) -> Path:

@@ -23,7 +23,7 @@ class SubjectFiles:
         id: unique within its data set.
         images: modality (see `config.MODALITIES`) -> file.
         labels: file of the reference segmentation, None where there is none.
-        scheme: name of the label scheme of that file (see `labels.SCHEMES`).
+        scheme: name of the label scheme of that file, or a JSON file (see `labels.scheme`).
         faults: what is wrong with how it lies there; such a subject cannot be read.
     """
 

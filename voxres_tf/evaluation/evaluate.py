@@ -11,6 +11,7 @@ from tqdm import tqdm
 from voxres_tf.evaluation.pairs import Pair, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, score_subject, summarise
+from voxres_tf.labels import CLASS_NAMES, common_classes, is_file
 
 _LEFT_OUT = {
     "mrbrains13": "cerebellum and brainstem left out",
@@ -26,13 +27,17 @@ class Evaluation:
 
     Attributes:
         protocol: under which they were scored.
-        scores: one per subject and tissue.
+        scores: one per subject and class.
         unmasked: subjects whose reference does not tell what the protocol leaves out.
+        class_names: of the classes, the background first.
+        own_scheme: whether the references are coded by a scheme that is a file.
     """
 
     protocol: str
     scores: tuple[Score, ...]
     unmasked: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = CLASS_NAMES
+    own_scheme: bool = False
 
 
 def evaluate(
@@ -49,27 +54,35 @@ def evaluate(
     Raises:
         ConfigError: for an unknown protocol or coding.
         DataError: for subjects without a partner, files that cannot be read, codes that are not
-            part of their coding, and grids that differ.
+            part of their coding, references whose classes differ, and grids that differ.
     """
     scores: list[Score] = []
     unmasked = []
-    for pair in tqdm(find_pairs(pred, ref, coding), "evaluate", unit="subject", disable=None):
+    pairs = find_pairs(pred, ref, coding)
+    schemes = {pair.reference.scheme or "tissue" for pair in pairs}
+    names, own = common_classes(schemes), any(map(is_file, schemes))
+    for pair in tqdm(pairs, "evaluate", unit="subject", disable=None):
         found, knows_unscored = _score_pair(pair, protocol, coding)
         scores += found
         if not knows_unscored:
             unmasked.append(pair.subject)
-    return Evaluation(protocol, tuple(scores), tuple(unmasked))
+    return Evaluation(protocol, tuple(scores), tuple(unmasked), names, own)
 
 
 def _score_pair(pair: Pair, protocol: str, coding: str) -> tuple[list[Score], bool]:
-    prediction = read_prediction(pair.prediction)
     reference = read_reference(pair.reference, protocol, coding)
+    prediction = read_prediction(pair.prediction, reference.class_names)
     classes, reference = to_common_axes(
         prediction, pair.prediction, reference, pair.reference.labels
     )
     spacing = reference.grid.spacing_mm
     scores = score_subject(
-        pair.subject, classes, reference.classes, spacing, scored=reference.scored
+        pair.subject,
+        classes,
+        reference.classes,
+        spacing,
+        scored=reference.scored,
+        class_names=reference.class_names,
     )
     return scores, reference.knows_unscored
 
@@ -78,11 +91,14 @@ def table(evaluation: Evaluation) -> str:
     """The evaluation for the screen: protocol, means with counts, and what is undefined and why."""
     scores = evaluation.scores
     subjects = len({score.subject for score in scores})
+    left_out = _LEFT_OUT[evaluation.protocol]
+    if evaluation.own_scheme and evaluation.protocol != "plain":
+        left_out = "what the label scheme does not score left out"
     lines = [
         f"{subjects} subject{'s' * (subjects != 1)}, protocol {evaluation.protocol}: "
-        f"{_LEFT_OUT[evaluation.protocol]}; HD95 between in-plane boundaries (MRBrainS)",
+        f"{left_out}; HD95 between in-plane boundaries (MRBrainS)",
         f"{'tissue':8}{'figure':10}{'mean':>9}{'SD':>9}{'median':>9}{'n':>5}",
-        *(_row(summary) for summary in summarise(scores)),
+        *(_row(summary) for summary in summarise(scores, evaluation.class_names[1:])),
     ]
     if evaluation.unmasked:
         lines.append(

@@ -1,4 +1,4 @@
-"""References and predictions as classes 0..3, and which voxels a protocol leaves out."""
+"""References and predictions as classes, and which voxels a protocol leaves out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
-from voxres_tf.labels import SCHEMES, LabelScheme
+from voxres_tf.labels import CLASS_NAMES, SCHEMES, LabelScheme, is_file, scheme
 from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
 
 PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrains18", "plain": ""})
@@ -30,16 +30,18 @@ class Reference:
     """A subject's reference in memory.
 
     Attributes:
-        classes: uint8 [X, Y, Z], 0..3, as on disk.
+        classes: uint8 [X, Y, Z], 0..3 or as many as there are `class_names`, as on disk.
         scored: bool [X, Y, Z], False where the protocol leaves the voxel out.
         grid: of both.
         knows_unscored: whether the files tell what the protocol leaves out.
+        class_names: of the classes, the background first.
     """
 
     classes: NDArray[np.uint8]
     scored: NDArray[np.bool_]
     grid: Grid
     knows_unscored: bool
+    class_names: tuple[str, ...] = CLASS_NAMES
 
 
 def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -> Reference:
@@ -51,7 +53,8 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
             takes files with codes above 3, or named LabelsForTraining, for the training coding.
-            Where `files` names a scheme, that counts, under every protocol.
+            Where `files` names a scheme, that counts, under every protocol; of a scheme that is a
+            file, every protocol but `plain` leaves its unscored codes out.
 
     Raises:
         ConfigError: for an unknown protocol or coding.
@@ -62,16 +65,16 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     _require_choice("reference coding", coding, CODINGS)
     codes = read_codes(files.labels)
     if files.scheme is not None:
-        return _of_scheme(SCHEMES[files.scheme], codes, files.labels, protocol)
+        return _of_scheme(scheme(files.scheme), codes, files.labels, protocol)
     is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
         then = "pass --protocol mrbrains13, or --ref-coding training to score every voxel"
         raise DataError(message(files.labels, rule, "MRBrainS13's training coding", then))
     # MRBrainS18 knows the codes of MRBrainS13, by the same classes, and two more.
-    scheme = SCHEMES[PROTOCOLS[protocol] or "mrbrains18"]
+    training = SCHEMES[PROTOCOLS[protocol] or "mrbrains18"]
     if is_training:
-        classes, scored = scheme.merge(codes.data, files.labels, _OTHER_TRAINING_CODES)
+        classes, scored = training.merge(codes.data, files.labels, _OTHER_TRAINING_CODES)
     else:
         classes, scored = SCHEMES["tissue"].merge(codes.data, files.labels, _OTHER_CODES)
     knows = is_training
@@ -80,28 +83,36 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     elif files.mask is not None and not is_training:
         mask = read_codes(files.mask)
         _require_grid(mask.grid, files.mask, codes.grid, files.labels)
-        scored, knows = scheme.merge(mask.data, files.mask)[1], True
+        scored, knows = training.merge(mask.data, files.mask)[1], True
     return Reference(classes, scored, codes.grid, knows)
 
 
-def _of_scheme(scheme: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
+def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
     """The classes are those of the file's own scheme; what is not scored, the protocol says."""
-    classes, _ = scheme.merge(codes.data, path)
+    classes, scored = own.merge(codes.data, path)
+    if is_file(own.name):
+        every = scored if PROTOCOLS[protocol] else np.ones(classes.shape, np.bool_)
+        return Reference(classes, every, codes.grid, True, own.class_names)
     name = PROTOCOLS[protocol]
     left_out: frozenset[int] = SCHEMES[name].unscored if name else frozenset()
     # Of another scheme the same code may be a tissue, such as 10 of iSeg-2017.
-    scored = ~np.isin(codes.data, sorted(left_out & scheme.unscored))
-    return Reference(classes, scored, codes.grid, not left_out or bool(scheme.unscored))
+    scored = ~np.isin(codes.data, sorted(left_out & own.unscored))
+    return Reference(classes, scored, codes.grid, not left_out or bool(own.unscored))
 
 
-def read_prediction(path: Path) -> Volume:
-    """Read a segmentation with codes 0..3 as uint8.
+def read_prediction(path: Path, class_names: tuple[str, ...] = CLASS_NAMES) -> Volume:
+    """Read a segmentation as uint8, whose codes are the places of `class_names`.
 
     Raises:
         DataError: for a file that cannot be read or other codes.
     """
     codes = read_codes(path)
-    return Volume(SCHEMES["tissue"].merge(codes.data, path)[0], codes.grid)
+    written = SCHEMES["tissue"]
+    if class_names != CLASS_NAMES:
+        written = LabelScheme(", ".join(class_names), {n: n for n in range(len(class_names))})
+    return Volume(
+        written.merge(codes.data, path, "segment it by a model of these classes")[0], codes.grid
+    )
 
 
 def read_codes(path: Path) -> Volume:
@@ -144,6 +155,7 @@ def to_common_axes(
         to_canonical(reference.scored, other),
         _canonical_grid(other),
         reference.knows_unscored,
+        reference.class_names,
     )
 
 

@@ -27,7 +27,7 @@ class Score:
 
     Attributes:
         subject: id of the subject.
-        class_name: one of `labels.CLASS_NAMES`, without the background.
+        class_name: of `labels.CLASS_NAMES`, or of a scheme of one's own; not the background.
         dice: 0 to 1.
         hd95_mm: robust Hausdorff distance in mm.
         avd_percent: absolute volume difference in percent of the reference.
@@ -58,19 +58,21 @@ def score_subject(
     reference: NDArray[np.uint8],
     spacing_mm: Sequence[float],
     scored: NDArray[np.bool_] | None = None,
+    class_names: Sequence[str] = CLASS_NAMES,
 ) -> list[Score]:
     """Score a segmentation by the MRBrainS definitions (Mendrik et al. 2015).
 
     Args:
         subject: its id.
-        prediction: classes 0..3, [X, Y, Z], slices along the last axis.
-        reference: classes 0..3, of the same shape.
+        prediction: classes 0..K-1, [X, Y, Z], slices along the last axis.
+        reference: classes 0..K-1, of the same shape.
         spacing_mm: distance between voxel centres along the three axes.
         scored: bool [X, Y, Z]; voxels where it is False leave both images. None scores all.
+        class_names: K names, the background first.
 
     Returns:
-        A score for CSF, GM and WM each. A tissue that one image lacks has a Dice of 0 and no HD95,
-        one that the reference lacks no AVD either, and one that both lack no figures at all.
+        A score for each class but the background. A class that one image lacks has a Dice of 0 and
+        no HD95, one that the reference lacks no AVD either, and one that both lack no figures.
 
     Raises:
         DataError: if the shapes differ or there are not three axes.
@@ -78,7 +80,7 @@ def score_subject(
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     inside = np.ones(reference.shape, np.bool_) if scored is None else scored
     scores = []
-    for number, name in enumerate(CLASS_NAMES[1:], start=1):
+    for number, name in enumerate(class_names[1:], start=1):
         pred, ref = (prediction == number) & inside, (reference == number) & inside
         figures = dice(pred, ref), hd95_mm(pred, ref, spacing_mm), avd_percent(pred, ref)
         volumes = int(ref.sum()) * voxel_ml, int(pred.sum()) * voxel_ml
@@ -135,7 +137,7 @@ class Summary:
     """One figure of one tissue over the subjects that define it.
 
     Attributes:
-        class_name, figure: of which tissue (`labels.CLASS_NAMES`) and column (`FIGURES`).
+        class_name, figure: of which class and column (`FIGURES`).
         n: number of subjects in which the figure is defined.
         mean, median: None if n is 0.
         sd: of the sample (n - 1), None if n is below 2.
@@ -149,15 +151,17 @@ class Summary:
     median: float | None
 
 
-def summarise(scores: Sequence[Score]) -> list[Summary]:
-    """Mean, SD and median per tissue and figure; undefined figures do not count towards n.
+def summarise(
+    scores: Sequence[Score], class_names: Sequence[str] = CLASS_NAMES[1:]
+) -> list[Summary]:
+    """Mean, SD and median per class and figure; undefined figures do not count towards n.
 
     Returns:
-        Tissues in the order of `labels.CLASS_NAMES`, and within them `FIGURES`. All tissues are
-        there, with n = 0 if `scores` is empty.
+        Classes in the order of `class_names`, and within them `FIGURES`. All of them are there,
+        with n = 0 if `scores` is empty.
     """
     summaries = []
-    for name in CLASS_NAMES[1:]:
+    for name in class_names:
         for figure in FIGURES:
             found = [getattr(s, figure) for s in scores if s.class_name == name]
             summaries.append(_summary(name, figure, [v for v in found if v is not None]))

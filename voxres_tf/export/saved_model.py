@@ -187,6 +187,7 @@ def _contract(
         channels=last.config.preprocess.channels,
         optional_modalities=stages.optional_modalities,
         model=last.config.model,
+        classes=last.config.classes,
         first_stage=tuple(stage.config.model for stage in stages.first),
         patch=config.training.crop,
         training=json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {},

@@ -15,6 +15,7 @@ from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import DataError, VoxResError, message
 from voxres_tf.files import atomic_path, file_hash, json_hash
+from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 
 CACHE_FORMAT = 2
@@ -100,7 +101,7 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
             "format": CACHE_FORMAT,
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,
-            "scheme": files.scheme,
+            "scheme": scheme(files.scheme).meaning,
             # What is None was added later and changes nothing: entries of earlier configs stay.
             "config": config.model_dump(mode="json", exclude_none=True),
         }

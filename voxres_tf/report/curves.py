@@ -16,6 +16,7 @@ from voxres_tf.report.panels import TISSUE_COLOURS
 _OUTPUTS = ("main", "aux1", "aux2", "aux3", "aux4")
 # The fused output stands out; the auxiliary ones go from light to dark with their depth.
 _OUTPUT_COLOURS = ("#d55e00", "#a6c8e0", "#7ba9cc", "#4d86b4", "#23608f")
+_DICE = "val_dice_"
 Cell = float | int | str | None
 
 
@@ -25,8 +26,8 @@ def training_curves(path: Path, history_rows: Sequence[Mapping[str, Cell]]) -> N
     Args:
         path: PNG file, written atomically.
         history_rows: rows of a training's history, in order: `epoch`, `main_loss`, `aux1_loss` to
-            `aux4_loss`, `aux_weight`, `learning_rate`, `val_dice_CSF`, `val_dice_GM` and
-            `val_dice_WM`. A cell that is missing, None or empty is not drawn. No rows give empty
+            `aux4_loss`, `aux_weight`, `learning_rate`, and `val_dice_` with the name of
+            each class. A cell that is missing, None or empty is not drawn. No rows give empty
             axes.
     """
     figure = Figure(figsize=(12.0, 3.6), facecolor="white", layout="constrained")
@@ -34,8 +35,11 @@ def training_curves(path: Path, history_rows: Sequence[Mapping[str, Cell]]) -> N
     for name, colour in zip(_OUTPUTS, _OUTPUT_COLOURS, strict=True):
         width = 2.0 if name == "main" else 1.2
         _curve(losses, history_rows, f"{name}_loss", name, colour, width)
-    for name, colour in TISSUE_COLOURS.items():
-        _curve(overlap, history_rows, f"val_dice_{name}", name, colour, 1.8, marker="o")
+    measured = dict.fromkeys(c for row in history_rows for c in row if c.startswith(_DICE))
+    for number, column in enumerate(measured):
+        name = column.removeprefix(_DICE)
+        colour = TISSUE_COLOURS.get(name, f"C{number}")
+        _curve(overlap, history_rows, column, name, colour, 1.8, marker="o")
     _curve(rates, history_rows, "learning_rate", "learning rate", "#0072b2", 1.8)
     _curve(rates, history_rows, "aux_weight", "auxiliary weight", "#999999", 1.8)
     for axes, title in (

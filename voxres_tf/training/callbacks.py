@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from typing_extensions import override
 from voxres_tf.config import TrainingConfig
 from voxres_tf.training.averages import averaged, save_weights
 from voxres_tf.training.checkpoint import add_metrics, save_state
-from voxres_tf.training.history import COLUMNS, VAL_COLUMNS, Row, mean_val_dice, write_history
+from voxres_tf.training.history import VAL_DICE, Row, mean_val_dice, write_history
 from voxres_tf.training.losses import VoxelCrossEntropy
 
 Logs = dict[str, Any] | None
@@ -87,7 +87,7 @@ class Validation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        evaluate: Callable[[], list[float | None]],
+        evaluate: Callable[[], Mapping[str, float | None]],
         config: TrainingConfig,
         best: float,
         weights: Path,
@@ -101,7 +101,7 @@ class Validation(keras.callbacks.Callback):
         if logs is None or ((epoch + 1) % self._config.validate_every and not last):
             return
         with averaged(self.model):
-            logs.update(zip(VAL_COLUMNS, self._evaluate(), strict=True))
+            logs.update({f"{VAL_DICE}{name}": dice for name, dice in self._evaluate().items()})
         mean = mean_val_dice(logs)
         if mean is not None and mean > self._best:
             self._best = mean
@@ -115,11 +115,14 @@ class Recorder(keras.callbacks.Callback):
         run: the run folder.
         counter: of the steps.
         rows: of earlier epochs.
+        columns: of each row, see `history.columns`.
     """
 
-    def __init__(self, run: Path, counter: StepCounter, rows: list[Row]) -> None:
+    def __init__(
+        self, run: Path, counter: StepCounter, rows: list[Row], columns: Sequence[str]
+    ) -> None:
         super().__init__()
-        self._run, self._counter, self._rows = run, counter, rows
+        self._run, self._counter, self._rows, self._columns = run, counter, rows, columns
         self._writer = tf.summary.create_file_writer(str(run / "tensorboard"))
         self._began = time.monotonic()
 
@@ -136,7 +139,7 @@ class Recorder(keras.callbacks.Callback):
             "learning_rate": float(np.asarray(self.model.optimizer.learning_rate)),
             "seconds": round(time.monotonic() - self._began, 2),
         }
-        row: Row = {name: figures.get(name) for name in COLUMNS}
+        row: Row = {name: figures.get(name) for name in self._columns}
         self._rows.append(row)
         write_history(self._run / "history.csv", self._rows)
         with self._writer.as_default(step=self._counter.step):

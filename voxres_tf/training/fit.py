@@ -22,7 +22,7 @@ from voxres_tf.training.averages import RawWeights
 from voxres_tf.training.checkpoint import restore_state, saved_step
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.finite import FiniteGuard
-from voxres_tf.training.history import mean_val_dice, read_history
+from voxres_tf.training.history import columns, mean_val_dice, read_history
 from voxres_tf.training.losses import (
     build_losses,
     build_metrics,
@@ -73,12 +73,12 @@ def train(
 
     Raises:
         ConfigError: if the network of the config cannot begin with those weights, or has other
-            classes than labels have.
-        DataError: if a subject breaks a rule.
+            classes than the labels.
+        DataError: if a subject breaks a rule, or their labels have not the same classes.
         TrainingError: if the run cannot start, resume, or meets a loss or weights that are not
             finite.
     """
-    require_classes(config)
+    require_classes(config, [*subjects, *val])
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
@@ -99,7 +99,6 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
         run: the run folder.
         config: all that can be set.
     """
-    require_classes(config)
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, "auto")
@@ -194,7 +193,7 @@ def _callbacks(
         *(decay if len(losses) > 1 else []),
         guard,
         *(validation if held_out else []),
-        cb.Recorder(folder.path, counter, rows),
+        cb.Recorder(folder.path, counter, rows, columns(config.classes)),
         cb.Checkpoint(folder.state, counter, training, folder.last, guard.require_weights),
         *([RawWeights()] if training.ema else []),
     ]

@@ -8,32 +8,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voxres_tf.files import write_text
-from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.model.network import ALL_OUTPUTS
 
-VAL_COLUMNS = tuple(f"val_dice_{name}" for name in CLASS_NAMES[1:])
-COLUMNS = (
-    "epoch",
-    "step",
-    "loss",
-    *(f"{name}_loss" for name in ALL_OUTPUTS),
-    "aux_weight",
-    "learning_rate",
-    *VAL_COLUMNS,
-    "seconds",
-)
-"""`loss` is the whole objective of eq. (3); the losses of the outputs are unweighted.
-
-What a network has not, such as auxiliary outputs, is empty in all rows.
-"""
+VAL_DICE = "val_dice_"
+"""Before the name of a class: its mean Dice over the validation subjects."""
 
 Row = dict[str, float | int | None]
 
 
+def columns(classes: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a training's history.
+
+    `loss` is the whole objective of eq. (3); the losses of the outputs are unweighted. What a
+    network has not, such as auxiliary outputs, is empty in all rows.
+
+    Args:
+        classes: names of the network's outputs, the background first.
+    """
+    return (
+        "epoch",
+        "step",
+        "loss",
+        *(f"{name}_loss" for name in ALL_OUTPUTS),
+        "aux_weight",
+        "learning_rate",
+        *(f"{VAL_DICE}{name}" for name in classes[1:]),
+        "seconds",
+    )
+
+
 def write_history(path: Path, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-    """Write all rows atomically; what was not measured in an epoch is an empty cell."""
+    """Write rows of the same `columns` atomically, one or more.
+
+    What was not measured in an epoch is an empty cell.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
@@ -56,7 +66,8 @@ def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
 
 def mean_val_dice(row: Mapping[str, float | int | None]) -> float | None:
     """Mean of an epoch's validation Dice over the tissues, None where none was measured."""
-    values = [value for name in VAL_COLUMNS if (value := row.get(name)) is not None]
+    found = (value for name, value in row.items() if name.startswith(VAL_DICE))
+    values = [value for value in found if value is not None]
     return sum(values) / len(values) if values else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from voxres_tf import __version__
 from voxres_tf.config import RunConfig
+from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
-from voxres_tf.labels import CLASS_NAMES
+from voxres_tf.labels import common_classes
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
 from voxres_tf.training.checkpoint import saved_step
@@ -70,17 +71,18 @@ class RunFolder:
         return saved_step(self.state) >= config.training.steps
 
 
-def require_classes(config: RunConfig) -> None:
+def require_classes(config: RunConfig, subjects: Iterable[SubjectFiles]) -> None:
     """Refuse to train a network of other classes than those that labels are merged to.
 
     Raises:
-        ConfigError: if it has not one for each of `labels.CLASS_NAMES`.
+        ConfigError: if the config names others.
+        DataError: if the labels have not the same classes.
     """
-    count = len(CLASS_NAMES)
-    if config.model.classes != count:
-        rule = f"a training has the {count} classes of its labels, {', '.join(CLASS_NAMES)}"
-        then = f"set model.classes to {count}, or leave it out"
-        raise ConfigError(message("model.classes", rule, config.model.classes, then))
+    names = common_classes(files.scheme for files in subjects)
+    if config.classes != names:
+        rule = f"a training has the classes of its labels, {', '.join(names)}"
+        then = "leave classes out of the file, or in Python take config.for_classes"
+        raise ConfigError(message("classes", rule, ", ".join(config.classes), then))
 
 
 def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
@@ -119,8 +121,9 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
 
 
 def _fixed(config: RunConfig) -> dict[str, Any]:
-    sections = config.model_dump(mode="json")
-    flat = {f"{s}.{key}": v for s, fields in sections.items() for key, v in fields.items()}
+    values = config.model_dump(mode="json")
+    flat = {"classes": values.pop("classes")}
+    flat |= {f"{s}.{key}": v for s, fields in values.items() for key, v in fields.items()}
     return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
 
 

@@ -33,8 +33,8 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
     """Give a new network the weights of a trained one, layer by layer, by name.
 
     The kernels of the first convolution go by the names of the channels; those of channels that are
-    new stay random, `NEW_CHANNEL` times as large. With another number of classes the classifiers
-    stay as they are. The optimiser begins anew.
+    new stay random, `NEW_CHANNEL` times as large. Those of the classifiers go by the names of the
+    classes; what is new there stays as it is. The optimiser begins anew.
 
     Args:
         model: of `build_network` and the config, with its random weights.
@@ -56,8 +56,12 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
         given = source.get_layer(layer.name).get_weights()
         if layer is weighty[0]:
             given[0] = kernel_by_channel(given[0], layer.get_weights()[0], known, wanted)
-        elif start.model.classes != config.model.classes and _is_classifier(layer):
-            continue
+        elif _is_classifier(layer):
+            fresh = layer.get_weights()
+            given = [
+                by_class(*pair, start.classes, config.classes)
+                for pair in zip(given, fresh, strict=True)
+            ]
         layer.set_weights(given)
     record: Record = {
         "init_name": start.name,
@@ -88,6 +92,30 @@ def kernel_by_channel(
         if name in known:
             kernel[..., number, :] = trained[..., list(known).index(name), :]
     return kernel
+
+
+def by_class(
+    trained: NDArray[np.float32],
+    fresh: NDArray[np.float32],
+    known: Sequence[str],
+    wanted: Sequence[str],
+) -> NDArray[np.float32]:
+    """A classifier's weights for other classes, each where its name stands.
+
+    Args:
+        trained: float32 [..., K], of the classes `known`.
+        fresh: float32 [..., L], of the classes `wanted`.
+        known: K names.
+        wanted: L names.
+
+    Returns:
+        float32 [..., L]: trained where a class is known, else fresh.
+    """
+    found = fresh.copy()
+    for number, name in enumerate(wanted):
+        if name in known:
+            found[..., number] = trained[..., list(known).index(name)]
+    return found
 
 
 def recorded(folder: RunFolder, start: Start | None) -> Record:

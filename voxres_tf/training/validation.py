@@ -20,12 +20,12 @@ from voxres_tf.training.run import RunFolder
 
 def mean_dice(
     model: keras.Model, subjects: Sequence[CachedSubject], config: RunConfig
-) -> list[float | None]:
-    """Mean Dice of each tissue class over the subjects, unscored voxels left out.
+) -> dict[str, float | None]:
+    """Mean Dice of each class but the background over the subjects, unscored voxels left out.
 
     Returns:
-        One figure per class 1..K-1: 0 for a subject in which the network misses the class, None
-        where no subject's reference has it.
+        By the class's name: 0 for a subject in which the network misses the class, None where no
+        subject's reference has it.
     """
     classes = config.model.classes
     network = network_function(model)
@@ -37,7 +37,8 @@ def mean_dice(
             score = _dice(labels, subject, number)
             if score is not None:
                 scores[number - 1].append(score)
-    return [float(np.mean(values)) if values else None for values in scores]
+    means = [float(np.mean(values)) if values else None for values in scores]
+    return dict(zip(config.classes[1:], means, strict=True))
 
 
 def segment(
