@@ -130,8 +130,8 @@ def test_analyze_tells_it_by_the_file_beside_it_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codes", "fault"),
     [
-        ((1, 4), "5.00 mm apart, form codes 1 and 4: one lies in a template's space"),
-        ((3, 0), "5.00 mm apart, form codes 3 and 0: one lies in a template's space"),
+        ((1, 4), "5.00 mm apart, form codes 1 and 4: one lies in the space of a template"),
+        ((3, 0), "5.00 mm apart, form codes 3 and 0: one lies in the space of a template"),
         ((1, 2), "5.00 mm apart"),
         ((4, 5), "5.00 mm apart"),
     ],

@@ -15,14 +15,14 @@ SIZE_TOLERANCE = 0.01
 """Share by which the voxel sizes of a sform may differ from those that its header states."""
 
 SIZES_RULE = "a sform whose voxel sizes are those of pixdim, within 1 %"
-SIZES_STEP = "mend the sform (one that scales to a template is no scan's), or pixdim if it is wrong"
+SIZES_STEP = "mend the sform (of a scan it never scales to a template), or pixdim if it is wrong"
 
 SCANNER_CODE = 1
 TEMPLATE_CODE = 3
 """Form codes from this one on (Talairach, MNI152, other) lead into the space of a template."""
 
 ONE_SPACE = "give both the affine and code of one space (a sform of code 0 leaves it to the qform)"
-"""Next step where one scan alone lies in a template's space."""
+"""Next step where one scan alone lies in the space of a template."""
 
 
 def read_qform(header: Any) -> tuple[NDArray[np.float64] | None, int]:

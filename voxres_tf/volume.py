@@ -87,14 +87,14 @@ class Grid:
         return f"{found}, {space}" if space else found
 
     def space_fault(self, other: Grid) -> str | None:
-        """How one of two grids alone lies in a template's space, None if both or neither do.
+        """How one of two grids alone lies in the space of a template, None if both or neither do.
 
         Affines that lead into two spaces say nothing of where the grids lie to each other.
         """
         own, others = (grid.sform_code or grid.qform_code for grid in (self, other))
         if (own >= TEMPLATE_CODE) == (others >= TEMPLATE_CODE):
             return None
-        return f"form codes {own} and {others}: one lies in a template's space"
+        return f"form codes {own} and {others}: one lies in the space of a template"
 
     def orientation(self) -> NDArray[np.float64]:
         """The orientation array of nibabel [3, 2] of the closest anatomical axes."""

@@ -69,7 +69,10 @@ def test_a_scan_that_tells_not_how_it_lies_is_noted(tiny_model, data, tmp_path):
     first = data / "b" / "T1.nii"
     assert result.stdout.startswith(f"Note: {first}, like 1 more, says not how it lies")
     assert result.stdout.count("Note") == 1
-    assert run(*arguments, "--overwrite", "--quiet").output == ""
+    report = tmp_path / "run.json"
+    assert run(*arguments, "--overwrite", "--quiet", "--report", report).output == ""
+    told = {s["id"]: s["oriented"] for s in json.loads(report.read_text())["subjects"]}
+    assert told == {"a": True, "b": False}
 
 
 def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tmp_path):
@@ -87,7 +90,9 @@ def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tm
     assert nib.load(tmp_path / "out" / "a_dseg.nii.gz").shape == (10, 8, 6)
     written = json.loads(report.read_text())
     assert (written["options"]["resample_to"], written["options"]["keep_spacing"]) == ("t1", True)
-    assert written["subjects"][0]["spacing_mm"] == pytest.approx([1.2, 1.1, 2.4])
+    (subject,) = written["subjects"]
+    assert subject["spacing_mm"] == pytest.approx([1.2, 1.1, 2.4])
+    assert (subject["oriented"], subject["oblique_deg"]) == (True, 0)
 
 
 def test_a_bad_subject_is_a_line_and_exit_code_1(tiny_model, data, tmp_path):

@@ -52,7 +52,7 @@ def test_a_scan_in_a_template_s_space_is_not_compared(
     moved = np.eye(4)
     moved[0, 3] = 2
     images = {"t1": write(tmp_path / "t1.nii", 1), "flair": write(tmp_path / "f.nii", 4, moved)}
-    line = r"f\.nii: .*form codes 4 and 1: one lies in a template's space\. Give both the affine"
+    line = r"f\.nii: .*form codes 4 and 1: one lies in the space of a template\. Give both"
     with pytest.raises(DataError, match=line):
         read_subject(SubjectFiles("a", images), ("t1", "flair"), resample_to=resample_to)
     # Where the voxels of both have one place, its name does not matter.

@@ -34,6 +34,10 @@ class Outcome:
         outputs: files written.
         modalities: those that the prediction was made from; empty after a failure.
         spacing_mm: at which the network saw the subject; empty after a failure.
+        oriented: whether the header of the scan whose grid it is tells how it lies; None after a
+            failure.
+        oblique_deg: the largest angle between an axis of that scan and the closest of the world;
+            None after a failure.
     """
 
     id: str
@@ -43,6 +47,8 @@ class Outcome:
     outputs: list[str] = field(default_factory=list)
     modalities: list[str] = field(default_factory=list)
     spacing_mm: list[float] = field(default_factory=list)
+    oriented: bool | None = None
+    oblique_deg: float | None = None
 
 
 def predict_all(
@@ -102,6 +108,8 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         outputs=[str(path) for path in outputs],
         modalities=list(prediction.modalities),
         spacing_mm=list(prediction.spacing_mm),
+        oriented=prediction.labels.grid.oriented,
+        oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )
 
 

@@ -118,14 +118,20 @@ def _on_one_grid(header: Header, first: Header, name: str) -> list[Any]:
     near = distance <= GRID_TOLERANCE_MM
     codes = [header.form_code, first.form_code]
     one_space = tf.equal(*(code >= TEMPLATE_CODE for code in codes))
-    space = ("{} mm apart, form codes {} and {}: one lies in a template's space", distance, *codes)
+    fault = "{} mm apart, form codes {} and {}: one lies in the space of a template"
     return [
         require(same, name, "the grid of the first scan", shapes, then),
         require(
             ~same | near | ~one_space,
             *(name, "the grid of the first scan", ("{} mm apart", distance), then),
         ),
-        require(~same | near | one_space, name, "the grid of the first scan", space, ONE_SPACE),
+        require(
+            ~same | near | one_space,
+            name,
+            "the grid of the first scan",
+            (fault, distance, *codes),
+            ONE_SPACE,
+        ),
     ]
 
 

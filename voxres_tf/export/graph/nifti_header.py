@@ -126,8 +126,9 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
 
 
 def _sizes(transforms: Transforms) -> tuple[Any, ...]:
-    found, stated = tf.norm(transforms.sform[:, :3], axis=0), tf.abs(transforms.pixdim[1:])
-    return ("{} mm by the sform, {} mm by pixdim", found, stated)
+    sizes = tf.norm(transforms.sform[:, :3], axis=0), tf.abs(transforms.pixdim[1:])
+    # As float32 they have no more digits than the header's numbers.
+    return ("{} mm by the sform, {} mm by pixdim", *(tf.cast(mm, tf.float32) for mm in sizes))
 
 
 def label_header(header: Header) -> Tensor:
