@@ -131,6 +131,8 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
         click.echo(f"Note: {note}")
     outcomes = predict_all(predictor, own, plan.of_part(part, parts))
     for outcome in outcomes:
+        if outcome.trace and ctx.find_root().params["verbose"]:
+            click.echo(outcome.trace, err=True, nl=False)
         if outcome.failure:
             click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
         elif not quiet:

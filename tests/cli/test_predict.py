@@ -102,6 +102,10 @@ def test_a_bad_subject_is_a_line_and_exit_code_1(tiny_model, data, tmp_path):
     assert result.stderr.startswith("voxres: a failed: ")
     assert len(result.stderr.splitlines()) == 1
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["b_dseg.nii.gz"]
+    arguments = ["-v", "predict", "-m", tiny_model, data, "-o", tmp_path / "again"]
+    told = CliRunner().invoke(cli, [*map(str, arguments)]).stderr
+    assert told.startswith("Traceback (most recent call last):")
+    assert told.endswith(result.stderr)
 
 
 @pytest.mark.parametrize("extra", [(), ("--flair", "T2_FLAIR.nii", "--t2", "T1.nii")])

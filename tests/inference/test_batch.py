@@ -169,6 +169,8 @@ def test_whatever_befalls_one_subject_the_others_go_on(make_predictor, write_sub
     failed, other = (outcome.failure for outcome in outcomes)
     assert re.fullmatch(r"ZeroDivisionError: by chance \(test_batch\.py, line \d+\)", failed)
     assert other is None
+    assert "raise ZeroDivisionError" in outcomes[0].trace
+    assert outcomes[1].trace is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ class Outcome:
     Attributes:
         id: of the subject.
         failure: why there is no output, None if there is.
+        trace: of the failure, for those who look into the code; not part of the report.
         volumes_ml: class name -> millilitres; empty after a failure.
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
@@ -42,6 +43,7 @@ class Outcome:
 
     id: str
     failure: str | None = None
+    trace: str | None = None
     volumes_ml: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
@@ -95,11 +97,12 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         start = time.perf_counter()
         outputs = _write(prediction, plan)
     except (VoxResError, OSError) as error:
-        return Outcome(files.id, failure=str(error) or type(error).__name__)
+        return Outcome(files.id, str(error) or type(error).__name__, _trace(error))
     except Exception as error:  # whatever befalls one subject, the others go on
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
-        return Outcome(files.id, failure=f"{type(error).__name__}: {error} ({where})")
+        failure = f"{type(error).__name__}: {error} ({where})"
+        return Outcome(files.id, failure, _trace(error))
     seconds = {**prediction.seconds, "write": time.perf_counter() - start}
     return Outcome(
         files.id,
@@ -111,6 +114,10 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
@@ -187,7 +194,13 @@ def _report(
         },
         "seconds": dict(seconds),
         "subjects": [
-            {"status": "failed" if outcome.failure else "ok", **asdict(outcome)}
+            {"status": "failed" if outcome.failure else "ok", **_told(outcome)}
             for outcome in outcomes
         ],
     }
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    fields = asdict(outcome)
+    del fields["trace"]
+    return fields
