@@ -21,7 +21,7 @@ from voxres_tf.model.network import build_network
 from voxres_tf.schema import load
 from voxres_tf.start import read_start
 from voxres_tf.training import fit
-from voxres_tf.training.transfer import NEW_CHANNEL, begin_with, kernel_by_channel
+from voxres_tf.training.transfer import NEW_CHANNEL, begin_with, by_name
 
 NAMES = ("t1", "flair", "t2", "t1:filtered", "flair:filtered")
 
@@ -30,21 +30,29 @@ def arrays(model: keras.Model) -> dict[str, np.ndarray]:
     return {variable.path: variable.numpy().copy() for variable in model.variables}
 
 
-@given(st.permutations(NAMES), st.integers(1, 5), st.permutations(NAMES), st.integers(1, 5))
-def test_kernels_follow_their_names(
-    known: list[str], few: int, wanted: list[str], others: int
+@given(
+    st.permutations(NAMES),
+    st.integers(1, 5),
+    st.permutations(NAMES),
+    st.integers(1, 5),
+    st.sampled_from([-1, -2]),
+)
+def test_weights_follow_their_names(
+    known: list[str], few: int, wanted: list[str], others: int, axis: int
 ) -> None:
     known, wanted = known[:few], wanted[:others]
     random = np.random.default_rng(0)
-    trained = random.standard_normal((3, 3, 1, len(known), 2), np.float32)
-    fresh = random.standard_normal((3, 3, 1, len(wanted), 2), np.float32)
-    kernel = kernel_by_channel(trained, fresh, known, wanted)
-    assert kernel.dtype == np.float32
+    trained, fresh = (
+        np.moveaxis(random.standard_normal((3, 2, len(names)), np.float32), -1, axis)
+        for names in (known, wanted)
+    )
+    found = by_name(trained, fresh, known, wanted, axis)
+    assert (found.dtype, found.shape) == (np.float32, fresh.shape)
     for number, name in enumerate(wanted):
-        expected = (
-            trained[..., known.index(name), :] if name in known else 0.1 * fresh[..., number, :]
+        source = (
+            trained.take(known.index(name), axis) if name in known else fresh.take(number, axis)
         )
-        np.testing.assert_allclose(kernel[..., number, :], expected, rtol=1e-6)
+        np.testing.assert_array_equal(found.take(number, axis), source)
 
 
 @pytest.mark.parametrize("kind", ["run", "exported"])

@@ -17,7 +17,7 @@ from voxres_tf.crossval.plan import (
 )
 from voxres_tf.crossval.rows import RowSpec
 from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_order
-from voxres_tf.dataset.checks import require_sound
+from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, message
@@ -25,7 +25,7 @@ from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.files import json_hash, locked, write_json
-from voxres_tf.labels import CLASS_NAMES, common_classes
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import require_classes
 
@@ -117,7 +117,7 @@ def auto_context(
 
 
 def _require_tissues(subjects: Sequence[SubjectFiles]) -> None:
-    names = common_classes(files.scheme for files in subjects)
+    names = classes_of(subjects)
     if names != CLASS_NAMES:
         rule = f"cross-validation compares {', '.join(CLASS_NAMES[1:])}"
         then = "use voxres train, predict and evaluate for classes of your own"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from voxres_tf import __version__
 from voxres_tf.config import RunConfig
+from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
-from voxres_tf.labels import common_classes
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
 from voxres_tf.training.checkpoint import saved_step
@@ -71,14 +71,14 @@ class RunFolder:
         return saved_step(self.state) >= config.training.steps
 
 
-def require_classes(config: RunConfig, subjects: Iterable[SubjectFiles]) -> None:
+def require_classes(config: RunConfig, subjects: Sequence[SubjectFiles]) -> None:
     """Refuse to train a network of other classes than those that labels are merged to.
 
     Raises:
         ConfigError: if the config names others.
         DataError: if the labels have not the same classes.
     """
-    names = common_classes(files.scheme for files in subjects)
+    names = classes_of(subjects)
     if config.classes != names:
         rule = f"a training has the classes of its labels, {', '.join(names)}"
         then = "leave classes out of the file, or in Python take config.for_classes"

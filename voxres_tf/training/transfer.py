@@ -55,12 +55,12 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
     for layer in weighty:
         given = source.get_layer(layer.name).get_weights()
         if layer is weighty[0]:
-            given[0] = kernel_by_channel(given[0], layer.get_weights()[0], known, wanted)
+            fresh = np.float32(NEW_CHANNEL) * layer.get_weights()[0]
+            given[0] = by_name(given[0], fresh, known, wanted, axis=-2)
         elif _is_classifier(layer):
-            fresh = layer.get_weights()
             given = [
-                by_class(*pair, start.classes, config.classes)
-                for pair in zip(given, fresh, strict=True)
+                by_name(*pair, start.classes, config.classes, axis=-1)
+                for pair in zip(given, layer.get_weights(), strict=True)
             ]
         layer.set_weights(given)
     record: Record = {
@@ -70,52 +70,30 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
     return record | ({"init_version": start.version} if start.version is not None else {})
 
 
-def kernel_by_channel(
+def by_name(
     trained: NDArray[np.float32],
     fresh: NDArray[np.float32],
     known: Sequence[str],
     wanted: Sequence[str],
+    axis: int,
 ) -> NDArray[np.float32]:
-    """A first convolution's kernel for other channels, each where its name stands.
+    """A layer's weights for other channels or classes, each where its name stands.
 
     Args:
-        trained: float32 [x, y, z, C, F], of the channels `known`.
-        fresh: float32 [x, y, z, D, F], random, of the channels `wanted`.
-        known: C names.
-        wanted: D names.
+        trained: float32, of the names `known` along the axis.
+        fresh: float32, of the names `wanted` along the axis, else of the same shape.
+        known: names of the source's channels or classes.
+        wanted: those of the new network.
+        axis: along which they stand.
 
     Returns:
-        float32 [x, y, z, D, F]: trained where a channel is known, else `NEW_CHANNEL` times fresh.
+        float32, of the shape of `fresh`: trained where a name is known, else fresh.
     """
-    kernel = (NEW_CHANNEL * fresh).astype(np.float32)
+    found = np.moveaxis(fresh, axis, 0).copy()
     for number, name in enumerate(wanted):
         if name in known:
-            kernel[..., number, :] = trained[..., list(known).index(name), :]
-    return kernel
-
-
-def by_class(
-    trained: NDArray[np.float32],
-    fresh: NDArray[np.float32],
-    known: Sequence[str],
-    wanted: Sequence[str],
-) -> NDArray[np.float32]:
-    """A classifier's weights for other classes, each where its name stands.
-
-    Args:
-        trained: float32 [..., K], of the classes `known`.
-        fresh: float32 [..., L], of the classes `wanted`.
-        known: K names.
-        wanted: L names.
-
-    Returns:
-        float32 [..., L]: trained where a class is known, else fresh.
-    """
-    found = fresh.copy()
-    for number, name in enumerate(wanted):
-        if name in known:
-            found[..., number] = trained[..., list(known).index(name)]
-    return found
+            found[number] = trained.take(list(known).index(name), axis)
+    return np.moveaxis(found, 0, axis)
 
 
 def recorded(folder: RunFolder, start: Start | None) -> Record:
