@@ -174,6 +174,13 @@ def test_a_file_that_is_no_config_names_itself(content: bytes, tmp_path: Path) -
         load(RunConfig, path)
 
 
+def test_a_file_that_says_something_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"training": {"seed": 1, "steps": 5, "seed": 2}}')
+    with pytest.raises(ConfigError, match=r"config\.json: every name once\. Received: twice: seed"):
+        load(RunConfig, path)
+
+
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.json: a JSON file"):
         load(RunConfig, tmp_path / "config.json")

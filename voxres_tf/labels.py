@@ -6,6 +6,7 @@ classes of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from voxres_tf.errors import DataError, VoxResError, message
 from voxres_tf.schema import Config, load
@@ -109,6 +110,13 @@ SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
 )
 
 
+def _plain(code: object) -> object:
+    if isinstance(code, str) and not re.fullmatch(r"0|-?[1-9][0-9]*", code):
+        raise ValueError("a code is a whole number, written as 7, not as 07, 7.0 or +7")
+    return code
+
+
+_Code = Annotated[int, BeforeValidator(_plain)]
 _ClassName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=40)]
 
 
@@ -122,7 +130,7 @@ class SchemeFile(Config):
     """
 
     classes: Annotated[tuple[_ClassName, ...], Field(min_length=2, max_length=256)]
-    codes: dict[int, str]
+    codes: dict[_Code, str]
     unscored: tuple[int, ...] = ()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -66,13 +67,27 @@ def load(kind: type[ConfigT], path: Path) -> ConfigT:
     """Read a config from a JSON file.
 
     Raises:
-        ConfigError: if the file is missing, is not JSON or breaks a rule.
+        ConfigError: if the file is missing, is not JSON, says something twice or breaks a rule.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(message(path, "a JSON file", error, "check the path")) from error
-    return parse(kind, text, path)
+    config = parse(kind, text, path)
+    _require_once(text, path)
+    return config
+
+
+def _require_once(text: str, path: Path) -> None:
+    """Refuse what JSON allows and a reader would settle by the last line."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            received = f"twice: {', '.join(twice)}"
+            raise ConfigError(message(path, "every name once", received, "leave one of them out"))
+
+    json.loads(text, object_pairs_hook=distinct)
 
 
 def _short(value: object) -> str:

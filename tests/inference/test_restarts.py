@@ -92,3 +92,17 @@ def test_another_model_under_the_number(model, address, way):
     with pytest.raises(ServerError, match=r"one model from the first.*another contract under"):
         engine.run(ANSWER, TILE)
     assert model.asked == [(3, ANSWER)]
+
+
+@pytest.mark.parametrize("mode", ["tile", "volume"])
+def test_another_model_under_the_number_that_no_request_had_to_wait_for(
+    model, address, way, mode, write_subject
+):
+    def swap(_number, _version):
+        model.contract = model.contract.replace("0" * 64, "1" * 64)
+
+    predictor = connect(address, way, server={"mode": mode})
+    model.before = swap
+    with pytest.raises(ServerError, match=r"one model from the first.*another contract under"):
+        predictor(write_subject())
+    assert model.asked, "all that the subject needed was answered"

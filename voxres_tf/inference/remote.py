@@ -88,7 +88,8 @@ class RemoteEngine:
         answer, retries = self._patiently(
             lambda: self._transport.predict(self.version, signature, (given, array), wanted)
         )
-        if retries:  # whoever came back may have another model under the number
+        # Whoever came back may have another model under the number; `apply` looks after tiles.
+        if retries or given == "images":
             self._check_same_model()
         classes = len(self.contract.classes)
         if signature == SEGMENT:
@@ -96,7 +97,11 @@ class RemoteEngine:
         return checked_probabilities(answer, (*array.shape[:-1], classes), self.name)
 
     def apply(self, function: TileFunction, batches: Iterator[Floats]) -> Iterator[Floats]:
-        """As `map`, with as many requests under way as the server's `in_flight` says."""
+        """As `map`, with as many requests under way as the server's `in_flight` says.
+
+        Raises:
+            ServerError: also if the server has another model under the same version in the end.
+        """
         pending: deque[Future[Floats]] = deque()
         with ThreadPoolExecutor(self._server.in_flight) as pool:
             try:
@@ -106,6 +111,7 @@ class RemoteEngine:
                         yield pending.popleft().result()
                 while pending:
                     yield pending.popleft().result()
+                self._check_same_model()
             except KeyboardInterrupt:
                 self.close()  # else leaving would wait for answers that nobody wants
                 raise
