@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "Turn a finished training into a SavedModel.",
     "models": "List, describe and verify the models that ship.",
     "phantom": "Make multi-modal subjects from a packaged anatomy.",
+    "picture": "Draw a segmentation over its scan, and beside a reference.",
     "predict": "Segment whole volumes with an exported model.",
     "rank": "Rank teams by their scores, as the challenge does.",
     "tables": "Tables, differences and a picture from score files.",

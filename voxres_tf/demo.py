@@ -11,21 +11,19 @@ from voxres_tf.dataset.layouts import find_subjects, subject_from_folder
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ModelError, OutputExistsError, message
 from voxres_tf.evaluation.evaluate import Evaluation, evaluate
-from voxres_tf.evaluation.pairs import ReferenceFiles
-from voxres_tf.evaluation.reference import read_reference
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.export.saved_model import export_run
 from voxres_tf.inference.models import shipped_models
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.write import write_phantom, write_real
 from voxres_tf.presets import PRESETS
-from voxres_tf.report.cases import Case
 from voxres_tf.report.curves import training_curves
 from voxres_tf.report.figure import segmentation_figure
+from voxres_tf.report.picture import compared_case
 from voxres_tf.training.fit import train
 from voxres_tf.training.history import read_history
 from voxres_tf.training.run import RunFolder
-from voxres_tf.volume import Volume, read_volume, to_canonical, write_volume
+from voxres_tf.volume import write_volume
 
 SHIPPED = "brain-tissue"
 SIZE = "full"
@@ -139,29 +137,22 @@ def _segment(out: Path, predictor: Predictor, tasks: Sequence[Task], say: Say) -
         evaluation = evaluate(path, task.reference, protocol=task.protocol)
         segmentations.append(path)
         evaluations.append(evaluation)
-        cases.append(_case(task, labels, evaluation))
+        cases.append(
+            compared_case(
+                next(iter(task.files.images.values())),
+                path,
+                task.reference,
+                title=f"{task.files.id}: {', '.join(task.files.images)}",
+                dice={score.class_name: score.dice for score in evaluation.scores},
+                protocol=task.protocol,
+            )
+        )
     say("Drawing")
     segmentation_figure(out / "picture.png", cases)
     scores = [score for evaluation in evaluations for score in evaluation.scores]
     write_scores(out / SCORES, scores)
     return Demo(
         tuple(segmentations), tuple(evaluations), out / SCORES, out / "picture.png", predictor.path
-    )
-
-
-def _case(task: Task, labels: Volume, evaluation: Evaluation) -> Case:
-    scan = read_volume(next(iter(task.files.images.values())))
-    reference = read_reference(ReferenceFiles(task.reference), task.protocol)
-    parts = (scan.data, labels.data, reference.classes, reference.scored)
-    image, prediction, classes, scored = (to_canonical(part, labels.grid) for part in parts)
-    return Case(
-        image,
-        prediction,
-        classes,
-        labels.grid.canonical_spacing_mm,
-        f"{task.files.id}: {', '.join(task.files.images)}",
-        {score.class_name: score.dice for score in evaluation.scores},
-        scored,
     )
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
+from voxres_tf.labels import CLASS_NAMES
 
 _MARGIN_MM = 14.0
-# Between the base and the top of the brain, where all three tissues are to be seen.
+# Between the base and the top of the brain, where all tissues are to be seen.
 _LOWEST, _HIGHEST = 0.35, 0.92
 ValueT = TypeVar("ValueT", bound=np.generic)
 
@@ -24,12 +25,13 @@ class Case:
 
     Attributes:
         image: any real numbers, [X, Y, Z].
-        prediction: classes 0..3, of that shape.
-        reference: classes 0..3, of that shape; None where there is none.
+        prediction: classes, places in `class_names`, of that shape.
+        reference: the same of a reference; None where there is none.
         spacing_mm: distance between voxel centres along the three axes.
         title: stands above.
-        dice: tissue -> Dice, added to the title; None is drawn as "-".
+        dice: class -> Dice, added to the title; None is drawn as "-".
         scored: bool, of that shape; voxels where it is False get no outlines.
+        class_names: the background first.
 
     Raises:
         DataError: if the shapes differ or there are not three axes.
@@ -42,6 +44,7 @@ class Case:
     title: str
     dice: Mapping[str, float | None] | None = None
     scored: NDArray[np.bool_] | None = None
+    class_names: Sequence[str] = CLASS_NAMES
 
     def __post_init__(self) -> None:
         parts = [p for p in (self.prediction, self.reference, self.scored) if p is not None]
@@ -57,13 +60,15 @@ class Plane:
 
     Attributes:
         grey: 0..1, [X, Y].
-        labels: "prediction" and, where there is one, "reference" -> classes 0..3, [X, Y].
+        labels: "prediction" and, where there is one, "reference" -> classes, [X, Y].
         extent_mm: sides.
+        class_names: the background first.
     """
 
     grey: NDArray[np.float32]
     labels: Mapping[str, NDArray[np.uint8]]
     extent_mm: tuple[float, float]
+    class_names: Sequence[str] = CLASS_NAMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +137,8 @@ class View:
         """One slice."""
         x, y, _ = self.box
         labels = {name: _flipped(classes[x, y, level]) for name, classes in self.labels.items()}
-        return Plane(_flipped(self.grey[:, :, level]), labels, self.extent_mm)
+        grey = _flipped(self.grey[:, :, level])
+        return Plane(grey, labels, self.extent_mm, self.case.class_names)
 
 
 def _flipped(values: NDArray[ValueT]) -> NDArray[ValueT]:

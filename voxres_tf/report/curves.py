@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from voxres_tf.files import atomic_path
-from voxres_tf.report.panels import TISSUE_COLOURS
+from voxres_tf.report.panels import class_colours
 
 _OUTPUTS = ("main", "aux1", "aux2", "aux3", "aux4")
 # The fused output stands out; the auxiliary ones go from light to dark with their depth.
@@ -36,10 +36,9 @@ def training_curves(path: Path, history_rows: Sequence[Mapping[str, Cell]]) -> N
         width = 2.0 if name == "main" else 1.2
         _curve(losses, history_rows, f"{name}_loss", name, colour, width)
     measured = dict.fromkeys(c for row in history_rows for c in row if c.startswith(_DICE))
-    for number, column in enumerate(measured):
-        name = column.removeprefix(_DICE)
-        colour = TISSUE_COLOURS.get(name, f"C{number}")
-        _curve(overlap, history_rows, column, name, colour, 1.8, marker="o")
+    classes = [column.removeprefix(_DICE) for column in measured]
+    for name, colour in class_colours(classes).items():
+        _curve(overlap, history_rows, _DICE + name, name, colour, 1.8, marker="o")
     _curve(rates, history_rows, "learning_rate", "learning rate", "#0072b2", 1.8)
     _curve(rates, history_rows, "aux_weight", "auxiliary weight", "#999999", 1.8)
     for axes, title in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ from voxres_tf.report.panels import (
     BACKGROUND,
     DIFFERENCE,
     INK,
-    TISSUE_COLOURS,
+    class_colours,
     draw_panel,
     name_row,
     name_sides,
@@ -67,19 +67,20 @@ def _draw(views: Sequence[View]) -> Figure:
     for view in views:
         name_sides(grid[0, first])
         middle = left + (1 - left) * (first + len(view.levels) / 2) / len(columns)
-        text = _heading(view.case.title, view.case.dice)
+        text = _heading(view.case)
         figure.text(
             middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top"
         )  # fmt: skip
         first += len(view.levels)
-    _legend(figure, with_difference=referenced, bottom=0.08 / size[1])
+    names = [name for view in views for name in view.case.class_names[1:]]
+    _legend(figure, dict.fromkeys(names), with_difference=referenced, bottom=0.08 / size[1])
     return figure
 
 
-def _legend(figure: Figure, *, with_difference: bool, bottom: float) -> None:
+def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bottom: float) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=colour, linewidth=2.5, label=name)
-        for name, colour in TISSUE_COLOURS.items()
+        for name, colour in class_colours(list(names)).items()
     ]
     if with_difference:
         handles.append(Patch(color=DIFFERENCE, label="prediction differs from reference"))
@@ -95,9 +96,10 @@ def _legend(figure: Figure, *, with_difference: bool, bottom: float) -> None:
     )
 
 
-def _heading(title: str, dice: Mapping[str, float | None] | None) -> str:
+def _heading(case: Case) -> str:
+    dice, names = case.dice, case.class_names[1:]
     if dice is None:
-        return title
-    figures = ("-" if dice.get(n) is None else f"{dice[n]:.3f}" for n in TISSUE_COLOURS)
-    named = "   ".join(f"{n} {f}" for n, f in zip(TISSUE_COLOURS, figures, strict=True))
-    return f"{title}\nDice: {named}"
+        return case.title
+    figures = ("-" if dice.get(n) is None else f"{dice[n]:.3f}" for n in names)
+    named = "   ".join(f"{n} {f}" for n, f in zip(names, figures, strict=True))
+    return f"{case.title}\nDice: {named}"

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.report.cases import Plane
 
 TISSUE_COLOURS = {"CSF": "#56b4e9", "GM": "#f0c419", "WM": "#e2609f"}
 """From palettes that colour-blind people can tell apart, on grey and on white."""
 
+_OTHER_COLOURS = ("#3fc8a0", "#ff9f43", "#a29bfe", "#b5d34a", "#c98b6b", "#d0d4da")
+
 BACKGROUND, INK = "#0b0d10", "#eceff4"
 DIFFERENCE = "#ff5a36"
+
+
+def class_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each class but the background, the usual ones for CSF, GM and WM.
+
+    Args:
+        names: of the classes, without the background; after six others their colours repeat.
+    """
+    others = [name for name in names if name not in TISSUE_COLOURS]
+    free = {name: _OTHER_COLOURS[n % len(_OTHER_COLOURS)] for n, name in enumerate(others)}
+    return {name: TISSUE_COLOURS.get(name) or free[name] for name in names}
 
 
 def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float]) -> None:
@@ -45,7 +59,7 @@ def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float
         overlay[differs.T] = (*_rgb(DIFFERENCE), 0.9)
         axes.imshow(overlay, origin="lower", extent=extent, interpolation="nearest")
     elif name != "scan":
-        _outlines(axes, plane.labels[name], plane.extent_mm)
+        _outlines(axes, plane.labels[name], plane.class_names, plane.extent_mm)
 
 
 def name_row(axes: Axes, name: str) -> None:
@@ -66,7 +80,12 @@ def name_sides(axes: Axes) -> None:
         )  # fmt: skip
 
 
-def _outlines(axes: Axes, classes: NDArray[np.uint8], extent_mm: tuple[float, float]) -> None:
+def _outlines(
+    axes: Axes,
+    classes: NDArray[np.uint8],
+    class_names: Sequence[str],
+    extent_mm: tuple[float, float],
+) -> None:
     columns, rows = classes.shape
     width, height = extent_mm
     extent = (0.0, width, 0.0, height)
@@ -74,10 +93,9 @@ def _outlines(axes: Axes, classes: NDArray[np.uint8], extent_mm: tuple[float, fl
         (np.arange(columns) + 0.5) * width / columns,
         (np.arange(rows) + 0.5) * height / rows,
     )
-    for number, name in enumerate(CLASS_NAMES[1:], start=1):
+    for number, colour in enumerate(class_colours(class_names[1:]).values(), start=1):
         mask = (classes == number).astype(np.float32)
         if mask.any() and not mask.all():
-            colour = TISSUE_COLOURS[name]
             tint = ListedColormap([(*_rgb(colour), 0.0), (*_rgb(colour), 0.22)])
             axes.imshow(mask.T, cmap=tint, origin="lower", extent=extent, interpolation="nearest")
             # Above one half the line runs inside its own tissue, so neighbours do not cover it.

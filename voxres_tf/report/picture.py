@@ -1,0 +1,81 @@
+"""A segmentation on disk as a picture: over its scan, and beside a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from voxres_tf.errors import DataError, message
+from voxres_tf.evaluation.pairs import find_pairs
+from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
+from voxres_tf.labels import CLASS_NAMES
+from voxres_tf.report.cases import Case
+from voxres_tf.volume import read_volume, to_canonical
+
+
+def segmented_case(
+    scan: Path,
+    segmentation: Path,
+    *,
+    title: str,
+    class_names: Sequence[str] = CLASS_NAMES,
+) -> Case:
+    """What a picture shows of a scan and its segmentation.
+
+    Args:
+        scan: of any axis order and dtype.
+        segmentation: codes 0.. on the scan's grid, the places of `class_names`.
+        title: stands above.
+        class_names: the background first.
+
+    Raises:
+        DataError: if a file cannot be read, has other codes, or lies on another grid.
+    """
+    image, labels = read_volume(scan), read_prediction(segmentation, tuple(class_names))
+    if fault := labels.grid.fault(image.grid):
+        rule, then = f"the grid of {scan}", "name the scan that it was made from"
+        raise DataError(message(segmentation, rule, fault, then))
+    return Case(
+        to_canonical(image.data, image.grid),
+        to_canonical(labels.data, image.grid),
+        None,
+        image.grid.canonical_spacing_mm,
+        title,
+        class_names=class_names,
+    )
+
+
+def compared_case(
+    scan: Path,
+    segmentation: Path,
+    reference: Path,
+    *,
+    title: str,
+    dice: Mapping[str, float | None] | None = None,
+    protocol: str = "mrbrains13",
+    coding: str = "auto",
+) -> Case:
+    """The same beside a reference.
+
+    Args:
+        scan: see `segmented_case`.
+        segmentation: codes 0..3 on the scan's grid.
+        reference: its file; what the protocol leaves out is not drawn.
+        title: stands above.
+        dice: tissue -> Dice, written below the title.
+        protocol: see `evaluation.reference.read_reference`.
+        coding: see there.
+
+    Raises:
+        ConfigError: for an unknown protocol or coding.
+        DataError: as `segmented_case`, for the reference too.
+    """
+    alone = segmented_case(scan, segmentation, title=title)
+    (pair,) = find_pairs(segmentation, reference, coding)
+    found = read_reference(pair.reference, protocol, coding)
+    own = read_prediction(segmentation)
+    prediction, common = to_common_axes(own, segmentation, found, reference)
+    return replace(
+        alone, prediction=prediction, reference=common.classes, scored=common.scored, dice=dice
+    )
