@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,8 @@ from voxres_tf.export.reference import CASES_FILE, alone, scan_file
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import stack_modalities
 from voxres_tf.volume import Volume
+
+PREDICT = "voxres predict"
 
 Run = Callable[..., Mapping[str, NDArray[Any]]]
 """(signature, its inputs by name) -> its outputs by name."""
@@ -58,14 +61,30 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
         probabilities = cast(Volume, found.probabilities)  # kept by default
         return agreement(road, [probabilities.data], [found.labels.data], [cases[expected]])
 
-    with CApiSession(model) as session:
-        for way, run in (("SavedModel", in_python(model)), ("C API", session.run)):
-            yield from tiles(way, run, cases)
-            yield segmented(f"{way}, {SEGMENT}", run, every, "volume")
-        yield predicted("voxres predict", every, "volume")
-        if first := alone(contract):
-            yield segmented(f"C API, {SEGMENT}, {first} alone", session.run, (first,), "alone")
-            yield predicted(f"voxres predict, {first} alone", (first,), "alone")
+    first = alone(contract)
+
+    def by_python() -> list[Agreement]:
+        run = in_python(model)
+        whole = segmented(f"SavedModel, {SEGMENT}", run, every, "volume")
+        found = [*tiles("SavedModel", run, cases), whole, predicted(PREDICT, every, "volume")]
+        return (
+            [*found, predicted(f"{PREDICT}, {first} alone", (first,), "alone")] if first else found
+        )
+
+    def by_c() -> list[Agreement]:
+        with CApiSession(model) as session:
+            whole = segmented(f"C API, {SEGMENT}", session.run, every, "volume")
+            found = [*tiles("C API", session.run, cases), whole]
+            if first:
+                road = f"C API, {SEGMENT}, {first} alone"
+                found.append(segmented(road, session.run, (first,), "alone"))
+        return found
+
+    # Much of the time goes into loading and rewriting graphs, which a single core does.
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(by_python), pool.submit(by_c)]
+        for future in both:
+            yield from future.result()
 
 
 def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agreement]:
