@@ -39,9 +39,9 @@ from .options import ShapeType
 def command(run: Path, output: Path, **options: Any) -> None:
     """Turn a finished training into a SavedModel.
 
-    RUN is the folder that `voxres train` wrote. Before the model appears under its name, a fresh
-    process asks it in every way that it can be asked, and the answers are held against those of the
-    trained network.
+    RUN is the folder that `voxres train` or `voxres auto-context` wrote. Before the model appears
+    under its name, a fresh process asks it for tiles and for whole volumes, and by `voxres
+    predict`, and the answers are held against those of the trained network.
     """
     from voxres_tf.export.agreement import read_certificate
     from voxres_tf.export.saved_model import export_run

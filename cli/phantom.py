@@ -26,7 +26,7 @@ from click.core import ParameterSource
     metavar="DIR|FILE|nilearn",
     help="Label maps with FreeSurfer's codes, 1 mm; may be repeated.  [default: nilearn]",
 )
-@click.option("--randomise", is_flag=True, help="Any contrast and resolution; writes manifest.csv.")
+@click.option("--randomise", is_flag=True, help="Contrasts and resolutions that differ.")
 @click.option(
     "--ranges", type=click.Path(path_type=Path), help="JSON: what --randomise may change."
 )
@@ -49,8 +49,9 @@ def command(
     """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
     OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout.
-    With --randomise it gets 1.. and manifest.csv: subjects of every contrast, slice thickness and
-    field of view, with or without skull, to train a network that is to meet scans of any kind.
+    With --randomise it gets 1.. and manifest.csv: subjects whose contrast, slice thickness and
+    field of view differ, with or without skull, to train a network that is to meet scans of many
+    kinds.
     With --real it gets the MNI152 T1 with tissue labels as a data set of one, and manifest.csv.
     """
     if real:

@@ -61,7 +61,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     "--blend", type=click.Choice(["gaussian", "constant"]), default="gaussian", show_default=True,
     help="How tiles are weighted where they overlap.",
 )  # fmt: skip
-@click.option("--tile", type=ShapeType(), help="Voxels of a tile.  [default: the training crop]")
+@click.option("--tile", type=ShapeType(), help="Voxels of a tile.  [default: the model's]")
 @click.option(
     "--batch", type=click.IntRange(1), default=1, show_default=True, help="Tiles per step."
 )

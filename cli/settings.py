@@ -19,7 +19,10 @@ from .options import LAYOUT, ModalityList, ShapeType
 _OPTIONS = (
     click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]"),
     click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="JSON, not a preset."
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="JSON, not a preset; the rest is as in full.",
     ),
     click.option("--layout", type=LAYOUT, default="auto", show_default=True),
     click.option(
@@ -113,9 +116,10 @@ def run_config(
     if training["aux_schedule"] and (architecture or config.model.architecture) != "voxresnet":
         raise click.UsageError("--aux-schedule is for the auxiliary outputs of --model voxresnet")
     asked = click.get_current_context().get_parameter_source("modalities")
-    if (config_file or start) and asked is not ParameterSource.COMMANDLINE:
+    named = "modalities" in stated.get("preprocess", {})
+    if (named or start) and asked is not ParameterSource.COMMANDLINE:
         modalities = config.preprocess.modalities
-        if start and "modalities" not in stated.get("preprocess", {}):
+        if not named:
             modalities = tuple(m for m in modalities if m in available)
     preprocess: dict[str, Any] = {"modalities": modalities or available}
     preprocess |= _given(filtered=filtered) | ({"resolution": None} if keep_spacing else {})

@@ -47,7 +47,7 @@ class Resolution(Config):
 
 
 class PreprocessConfig(Config):
-    """How a subject becomes the network's channels (section 3.1 of the paper, `docs/method.md`).
+    """How a subject becomes the network's channels (section 3.1 of the paper).
 
     Attributes:
         modalities: in the order of the channels.
@@ -120,7 +120,7 @@ class TrainingConfig(Config):
     """The objective (eq. 3), the crops and the course of a training.
 
     Attributes:
-        crop: voxels of a training crop; also the tile of prediction.
+        crop: voxels of a training crop; also the tile of prediction, unless export names another.
         batch: crops per step, over all devices.
         steps: updates of the weights in all.
         steps_per_epoch: an epoch is this many steps; history has one row per epoch.

@@ -62,7 +62,7 @@ def test_scans_that_tell_not_how_they_lie_are_noted_and_no_problem(data):
     path = data / "2" / "T1.nii"
     nib.save(nib.Nifti1Image(np.arange(360, dtype=np.int16).reshape(8, 9, 5), None), path)
     result = run(data, "--no-labels", "--modalities", "t1")
-    assert f"\nNote: {path} says not how it lies" in result.stdout
+    assert f"\nNote: {path} does not say how it lies" in result.stdout
     assert result.exit_code == 0
     assert run(data, "--no-labels", "--modalities", "t1", "-q").output == ""
 

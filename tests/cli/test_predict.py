@@ -67,7 +67,7 @@ def test_a_scan_that_tells_not_how_it_lies_is_noted(tiny_model, data, tmp_path):
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     first = data / "b" / "T1.nii"
-    assert result.stdout.startswith(f"Note: {first}, like 1 more, says not how it lies")
+    assert result.stdout.startswith(f"Note: {first}, like 1 more, does not say how it lies")
     assert result.stdout.count("Note") == 1
     report = tmp_path / "run.json"
     assert run(*arguments, "--overwrite", "--quiet", "--report", report).output == ""

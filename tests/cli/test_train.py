@@ -115,6 +115,19 @@ def test_a_config_file_stands_in_for_the_preset(
     assert calls[1]["config"] == config.updated(preprocess={"modalities": ("t1", "flair")})
 
 
+def test_a_config_file_that_names_no_modalities_takes_those_that_are_there(
+    data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"training": {"steps": 7}}')
+    code, output = invoke(data, "-o", tmp_path / "run", "--config", file)
+    assert code == 0, output
+    expected = RunConfig().updated(
+        preprocess={"modalities": ("t1", "flair")}, training={"steps": 7}
+    )
+    assert calls[0]["config"] == expected
+
+
 def test_keep_spacing_takes_the_presets_resolution_away(
     data: Path, tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:

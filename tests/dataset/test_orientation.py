@@ -31,7 +31,9 @@ def test_the_first_scan_that_says_not_how_it_lies_is_named(tmp_path: Path) -> No
     subjects = [subject(tmp_path / "a", t1=1, flair=0), subject(tmp_path / "b", t1=0, flair=0)]
     note = orientation_note(subjects)
     assert note is not None
-    assert note.startswith(f"{tmp_path / 'a' / 'flair.nii'}, like 2 more, says not how it lies (no")
+    assert note.startswith(
+        f"{tmp_path / 'a' / 'flair.nii'}, like 2 more, does not say how it lies (no"
+    )
     assert orientation_note(subjects, ["t1"]) == note.replace(
         f"{tmp_path / 'a' / 'flair.nii'}, like 2 more,", f"{tmp_path / 'b' / 't1.nii'}"
     )

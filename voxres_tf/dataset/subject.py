@@ -125,9 +125,9 @@ def orientation_note(
         return None
     others = f", like {len(silent) - 1} more," if silent[1:] else ""
     return (
-        f"{silent[0]}{others} says not how it lies (no sform and no qform with a code): taken as "
-        "axial, its axes running left, anterior and superior. Check left and right in the labels, "
-        "or set the sform and its code."
+        f"{silent[0]}{others} does not say how it lies (no sform and no qform with a code): taken "
+        "as axial, its axes running left, anterior and superior. Check left and right in the "
+        "labels, or set the sform and its code."
     )
 
 

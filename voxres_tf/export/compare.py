@@ -20,7 +20,7 @@ NEXT_STEP = "report this with the run's config.json"
 
 
 def compare_in_fresh_process(folder: Path, stages: Stages, contract: Contract) -> Certificate:
-    """Hold every road to a SavedModel's answers against the live networks, on a phantom.
+    """Hold a SavedModel's answers, by several roads, against the live networks, on a phantom.
 
     Args:
         folder: of the SavedModel, with its contract.

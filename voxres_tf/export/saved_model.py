@@ -43,7 +43,7 @@ def export_run(
     files (see `graph.nifti`). All of them run fused networks (see `fuse`). `contract` takes
     `format_version`, int32 [B], and gives `contract`, the JSON of the contract, string [B], so that
     a client needs nothing but the server. The folder appears only after a fresh process has loaded
-    it and every road to its answers has agreed with the live networks (see `compare`).
+    it and its answers of tiles and volumes have agreed with the live networks (see `compare`).
 
     Args:
         run: folder of a training, or of an auto-context training.

@@ -1,4 +1,4 @@
-"""`python -m voxres_tf.export.verify MODEL WORK`: every road to an exported model's answers.
+"""`python -m voxres_tf.export.verify MODEL WORK`: several roads to an exported model's answers.
 
 Started by `export.compare` in a process that knows neither the trained network nor its code.
 """
@@ -33,7 +33,7 @@ Run = Callable[..., Mapping[str, NDArray[Any]]]
 
 
 def roads(model: Path, work: Path) -> Iterator[Agreement]:
-    """Go every road to a SavedModel's answers, and hold them against the live networks'.
+    """Go several roads to a SavedModel's answers, and hold them against the live networks'.
 
     TensorFlow for Python and the C API each answer tiles and whole volumes; `voxres predict` reads
     files, tiles and blends by itself. A model that can do with one modality is asked with one too.

@@ -57,7 +57,7 @@ class Predictor:
         model: see `models.resolve_model`; or the server that has it.
         overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
         blend: "gaussian" weights the middle of a tile more than its border, "constant" does not.
-        tile: voxels of a tile, multiples of the model's stride; its training crop by default.
+        tile: voxels of a tile, multiples of the model's stride; the contract's `patch` by default.
         batch: tiles per call of the network.
         device: "auto", "cpu", "gpu" or "gpu:N".
         tta: average over the subject and its left-right mirror image, which takes twice as long.
