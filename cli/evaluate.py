@@ -39,12 +39,14 @@ def command(
     in MRBrainS13's or MRBrainS18's layout, against a file <subject>*.nii.gz, or against any other
     layout or CSV manifest that training can read.
     """
+    from voxres_tf.dataset.layouts import MANIFEST_NAME
     from voxres_tf.evaluation.evaluate import evaluate, table
     from voxres_tf.evaluation.scores import write_scores
     from voxres_tf.files import refuse_existing
 
     if output is not None:
-        refuse_existing(output, overwrite=overwrite)
+        inputs = (pred, ref, ref / MANIFEST_NAME)
+        refuse_existing(output, overwrite=overwrite, inputs=inputs)
     evaluation = evaluate(pred, ref, protocol=protocol, coding=ref_coding)
     click.echo(table(evaluation))
     if output is not None:

@@ -12,7 +12,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("scan", type=_FILE)
 @click.argument("segmentation", type=_FILE)
-@click.option("--ref", type=_FILE, help="A reference, of CSF, GM and WM.")
+@click.option("--ref", type=_FILE, help="A reference, or the manifest that names it.")
 @click.option(
     "--protocol",
     type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
@@ -68,7 +68,7 @@ def command(
     if ref is None and stated:
         raise click.UsageError("--protocol and --ref-coding are about a reference: pass --ref.")
     if ref is not None and classes is not None:
-        raise click.UsageError("--classes is for a picture without --ref, which has CSF, GM, WM.")
+        raise click.UsageError("--classes is for a picture without --ref, which names them.")
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"{out} does not end in .png.", param_hint="--output")
     names = [name.strip() for name in classes.split(",")] if classes else []

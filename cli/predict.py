@@ -109,6 +109,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     if options["part_id"] >= options["num_parts"]:
         raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
 
+    from voxres_tf.dataset.layouts import MANIFEST_NAME
     from voxres_tf.dataset.subject import orientation_note
     from voxres_tf.inference.batch import predict_all
     from voxres_tf.inference.outputs import OutputPlan, check_target
@@ -122,7 +123,8 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     kept = {"probabilities": options["save_probabilities"], "progress": not quiet}
     predictor = Predictor(model, **kept, **chosen)
     subjects = find_sources(images, folders, manifest, predictor.contract)
-    plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=(manifest,) if manifest else ())
+    read = (manifest,) if manifest else tuple(folder / MANIFEST_NAME for folder in folders)
+    plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=read)
     check_target(subjects, plan)
     part, parts = options["part_id"], options["num_parts"]
     own = part_of(subjects, parts, part)

@@ -36,7 +36,8 @@ def command(
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if output is not None:
-        refuse_existing(output, overwrite=overwrite)
+        inputs = [file for _, file in files]
+        refuse_existing(output, overwrite=overwrite, inputs=inputs)
     ranking = rank_files(files, beside_published=beside_published)
     if output is not None:
         write_text(output, ranking_csv(ranking))

@@ -157,3 +157,33 @@ def test_how_oblique_a_grid_lies(axes: tuple[int, ...], degrees: float) -> None:
     turned = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
     affine[:3, :3] = (turned * (0.9, -1.2, 3.0))[:, axes]
     assert Grid(SHAPE, affine).oblique_deg == pytest.approx(degrees, abs=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "told"), [("meter", "metres"), ("micron", "micrometres")])
+def test_other_units_than_mm_are_refused(unit: str, told: str, tmp_path: Path) -> None:
+    image = nib.Nifti1Image(DATA, np.eye(4))
+    image.header.set_xyzt_units(unit, "sec")
+    nib.save(image, tmp_path / "a.nii")
+    with pytest.raises(DataError, match=rf"a\.nii: voxel sizes in mm.*Received: {told}\. Convert"):
+        read_grid(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize("unit", ["mm", "unknown"])
+def test_mm_are_meant_where_no_unit_is_named(unit: str, tmp_path: Path) -> None:
+    image = nib.Nifti1Image(DATA, np.eye(4))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "a.nii")
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.nii").data, DATA)
+
+
+@pytest.mark.parametrize(("kind", "least"), [(nib.Nifti1Image, 352), (nib.Nifti2Image, 544)])
+def test_a_header_is_not_read_as_voxels(
+    kind: type[nib.Nifti1Image], least: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.nii"
+    nib.save(kind(DATA, np.eye(4)), path)
+    content, place = bytearray(path.read_bytes()), 108 if least == 352 else 168
+    content[place : place + 4] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.nii: vox_offset of at least {least}. Received: 0"):
+        read_volume(path)

@@ -7,11 +7,11 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from voxres_tf.errors import OutputExistsError, VoxResError, message
+from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError, message
 
 
 @contextlib.contextmanager
@@ -66,8 +66,17 @@ def json_hash(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise `OutputExistsError` if `path` is there and is not to be overwritten."""
+def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse an output that is there already.
+
+    Raises:
+        OutputExistsError: if it is not to be overwritten.
+        ConfigError: if it is one of the inputs, which are never overwritten.
+    """
+    if path.exists() and any(path.samefile(read) for read in inputs if read.exists()):
+        raise ConfigError(
+            message(path, "outputs are no inputs", "a file that is read", "name another output")
+        )
     if path.exists() and not overwrite:
         raise OutputExistsError(
             message(path, "outputs are not replaced", "a path that exists", "pass --overwrite")

@@ -17,6 +17,15 @@ SIZE_TOLERANCE = 0.01
 SIZES_RULE = "a sform whose voxel sizes are those of pixdim, within 1 %"
 SIZES_STEP = "mend the sform (of a scan it never scales to a template), or pixdim if it is wrong"
 
+OFFSET_RULE = "vox_offset of at least {}"
+
+UNIT_BITS = 7
+UNITS = {1: "metres", 3: "micrometres"}
+"""Spatial units of `xyzt_units` that are no mm; where it names none, mm are meant."""
+
+UNITS_RULE = "voxel sizes in mm, by xyzt_units"
+UNITS_STEP = "convert sizes and affine to mm, or mend xyzt_units if they are in mm"
+
 SCANNER_CODE = 1
 TEMPLATE_CODE = 3
 """Form codes from this one on (Talairach, MNI152, other) lead into the space of a template."""
@@ -34,7 +43,24 @@ def read_qform(header: Any) -> tuple[NDArray[np.float64] | None, int]:
     return (qform, int(code)) if qform is None or np.isfinite(qform).all() else (None, 0)
 
 
-def check_sizes(image: Any, path: Path) -> None:
+def check_header(image: Any, path: Path) -> None:
+    """Hold a NIfTI header to what it must say if positions and voxels are to be right.
+
+    Raises:
+        DataError: if it counts in other units than mm, lets the voxels of a single file begin
+            inside of it, or has a sform of other voxel sizes than it states.
+    """
+    header = image.header
+    unit = UNITS.get(int(header["xyzt_units"]) & UNIT_BITS)
+    if unit is not None:
+        raise DataError(message(path, UNITS_RULE, unit, UNITS_STEP))
+    if header.is_single and (offset := int(image.dataobj.offset)) < header.single_vox_offset:
+        rule = OFFSET_RULE.format(header.single_vox_offset)
+        raise DataError(message(path, rule, offset, "mend the header"))
+    _check_sizes(image, path)
+
+
+def _check_sizes(image: Any, path: Path) -> None:
     """Hold a sform that counts to the voxel sizes that its NIfTI header states.
 
     A size of 0 states nothing, nor do sizes of 1, 1, 1, with which headers begin, beside a

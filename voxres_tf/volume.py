@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
-from voxres_tf.headers import TEMPLATE_CODE, check_sizes, read_qform, tells_place
+from voxres_tf.headers import TEMPLATE_CODE, check_header, read_qform, tells_place
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 GRID_TOLERANCE_MM = 0.1
@@ -134,10 +134,11 @@ def read_volume(path: Path) -> Volume:
     Trailing axes of length 1 are dropped (IBSR18 stores one).
 
     Raises:
-        DataError: if the file is missing, cannot be decoded, is not a 3-D volume, or has a sform
-            of other voxel sizes than its header states.
+        DataError: if the file is missing, cannot be decoded, is not a 3-D volume, or has a header
+            that contradicts itself or counts in other units than mm (see `headers`).
     """
     image = _open(path)
+    grid = _grid(image, path)  # first, for what is no volume may be too large to read
     try:
         data = np.asanyarray(image.dataobj)
     except Exception as error:  # nibabel passes on what zlib, numpy and the OS raise
@@ -151,7 +152,20 @@ def read_volume(path: Path) -> Volume:
     if data.dtype.kind == "f":
         with np.errstate(over="ignore"):  # infinity, which the checks report
             data = data.astype(np.float32, copy=False)
-    return Volume(np.asarray(data), _grid(image, path))
+    return Volume(np.asarray(data), grid)
+
+
+def image_parts(path: Path) -> list[Path]:
+    """The files that an image consists of: `path`, then those beside it with header or affine.
+
+    Raises:
+        DataError: if the file is missing or its kind is not known.
+    """
+    if path.name.endswith(NIFTI_SUFFIXES):
+        return [path]
+    named = (holder.filename for holder in _open(path).file_map.values())
+    there = {part for name in named if name and (part := Path(name)).is_file()}
+    return [path, *sorted(part for part in there if not part.samefile(path))]
 
 
 def read_grid(path: Path) -> Grid:
@@ -193,7 +207,7 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
     header: Any = image.header
     if not hasattr(header, "get_sform"):
         return Grid(shape, affine, sform=affine, sform_code=1, oriented=tells_place(image))
-    check_sizes(image, path)
+    check_header(image, path)
     sform, sform_code = header.get_sform(coded=True)
     qform, qform_code = read_qform(header)
     oriented = sform is not None or qform is not None

@@ -147,6 +147,19 @@ def test_outputs_are_not_replaced(data):
     assert len(rows(output)) == 6
 
 
+@pytest.mark.parametrize("ref", ["m/manifest.csv", "m"])
+def test_inputs_are_not_replaced(data, ref):
+    manifest = data / "m" / "manifest.csv"
+    manifest.parent.mkdir()
+    rows = [f"{n},../ref/{n}/LabelsForTesting.nii.gz,tissue" for n in "12"]
+    manifest.write_text("\n".join(["subject,label,scheme", *rows]))
+    before = manifest.read_text()
+    result = evaluate(data, "-o", str(manifest), "--overwrite", ref=ref)
+    assert result.exit_code == 1
+    assert "outputs are no inputs" in result.stderr
+    assert manifest.read_text() == before
+
+
 def test_usage_errors(data):
     assert evaluate(data, pred="none").exit_code == 2
     assert evaluate(data, "--protocol", "other").exit_code == 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -122,3 +124,37 @@ def test_a_picture_that_is_there_is_kept(files, tmp_path):
     assert out.read_text() == "mine"
     assert picture(scan, labels, "-o", out, "--overwrite").exit_code == 0
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_reference_with_classes_of_its_own(files, tmp_path):
+    labels, scan = files("b.nii.gz"), files("t1.nii.gz")
+    names = ["background", "WM", "GM", "lesion"]
+    scheme = {"classes": names, "codes": {str(code): name for code, name in enumerate(names)}}
+    (tmp_path / "own.json").write_text(json.dumps(scheme))
+    (tmp_path / "m.csv").write_text("subject,t1,label,scheme\nb,t1.nii.gz,b.nii.gz,own.json\n")
+    out = tmp_path / "out.png"
+    result = picture(scan, labels, "--ref", tmp_path / "m.csv", "-o", out)
+    assert result.exit_code == 0, result.output
+    colours = class_colours(names[1:])
+    assert all(marked(out, colour) > 200 for colour in colours.values())
+    assert marked(out, class_colours(["CSF"])["CSF"]) == 0
+
+
+@pytest.mark.parametrize("title", ["a $_$ b", "100 $"])
+def test_a_title_is_no_formula(files, tmp_path, title):
+    scan, labels = files("t1.nii.gz"), files("seg.nii.gz")
+    out, names = tmp_path / "out.png", "$x_$,b,c"
+    result = picture(scan, labels, "--title", title, "--classes", names, "-o", out)
+    assert result.exit_code == 0, result.output
+
+
+def test_scans_that_are_thin_or_of_small_numbers(files, tmp_path):
+    thin = [files(name, lambda v: v[20:21]) for name in ("t1.nii.gz", "seg.nii.gz")]
+    assert picture(*thin, "-o", tmp_path / "thin.png").exit_code == 0
+    pictures = []
+    for number, scale in enumerate((1.0, 1e-9)):
+        scan = files(f"{number}.nii", lambda v, s=scale: (v * s).astype(np.float32))
+        out = tmp_path / f"{number}.png"
+        assert picture(scan, files("whole.nii"), "-o", out).exit_code == 0
+        pictures.append(imread(out))
+    np.testing.assert_allclose(*pictures, atol=0.02)

@@ -152,6 +152,17 @@ def test_usage(data, tmp_path, monkeypatch, arguments):
     assert run("-m", "model", "-o", "out", *arguments).exit_code == 2
 
 
+def test_a_manifest_in_the_folder_is_not_replaced(tiny_model, data, tmp_path):
+    manifest = data / "manifest.csv"
+    manifest.write_text("subject,t1,flair\na,a/T1.nii,a/T2_FLAIR.nii\n")
+    result = run(
+        "-m", tiny_model, data, "-o", tmp_path / "out", "--volumes", manifest, "--overwrite"
+    )
+    assert result.exit_code == 1
+    assert "outputs are no inputs" in result.stderr
+    assert manifest.read_text().startswith("subject,t1,flair")
+
+
 @pytest.mark.parametrize("command", ["predict", "export"])
 def test_help_needs_no_tensorflow(command):
     code = (

@@ -184,9 +184,13 @@ def test_repeated_ids(sound):
 
 
 def test_same_scan_of_two_subjects(sound):
-    # Stored without compression: another file, the same voxels.
+    # Stored without compression, in another byte order: another file, the same voxels.
     copy = sound[1].images["t1"].with_name("copy.nii")
-    put(copy, np.asarray(nib.load(sound[0].images["t1"]).dataobj).copy())
+    voxels = np.asarray(nib.load(sound[0].images["t1"]).dataobj)
+    header = nib.Nifti1Header(endianness=">")
+    header.set_data_dtype(voxels.dtype)
+    nib.save(nib.Nifti1Image(voxels, AFFINE, header), copy)
+    assert nib.load(copy).dataobj.dtype.byteorder == ">"
     sound[1].images["t1"] = copy
     original = sound[0].images["t1"]
     only(

@@ -97,10 +97,14 @@ def test_a_scheme_tells_the_classes_and_the_protocol_what_is_scored(write, proto
     assert reference.knows_unscored
 
 
-def test_a_scheme_counts_whatever_the_coding(write):
+def test_a_scheme_counts_and_no_coding_is_asked_for_beside_it(write):
     files = ReferenceFiles(write("x", [0, 1, 2, 3]), None, "mrbrains13")
-    for coding in ("auto", "training", "testing"):
-        assert flat(read_reference(files, "mrbrains18", coding))[0] == [0, 2, 2, 3]
+    assert flat(read_reference(files, "mrbrains18"))[0] == [0, 2, 2, 3]
+    for coding in ("training", "testing"):
+        with pytest.raises(
+            ConfigError, match=f"have the scheme .* Received: {coding}. Leave --ref"
+        ):
+            read_reference(files, "mrbrains18", coding)
 
 
 def test_a_code_that_is_a_tissue_of_its_scheme_is_scored(write):

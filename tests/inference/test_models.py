@@ -27,6 +27,11 @@ def test_name_folder_gives_the_highest_number(name_folder):
     assert resolve_model(str(name_folder)) == name_folder / "10"
 
 
+def test_a_version_may_have_leading_zeros(name_folder):
+    (name_folder / "10").rename(name_folder / "0010")
+    assert resolve_model(name_folder) == name_folder / "0010"
+
+
 def test_folder_without_versions(tmp_path):
     with pytest.raises(ModelError, match=r"a folder per version. Received: neither"):
         resolve_model(tmp_path)

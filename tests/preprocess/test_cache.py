@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,6 +52,23 @@ def test_changed_content_changes_the_key(files: SubjectFiles) -> None:
     data[0, 0, 0] = 1
     write_volume(files.images["t1"], data, GRID)
     assert cache.cache_key(files, CONFIG) != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(nib.Nifti1Pair, "a.hdr"), (nib.Nifti1Pair, "a.img.gz"), (nib.Spm2AnalyzeImage, "a.img")],
+)
+@pytest.mark.parametrize("changes", ["voxels", "affine"])
+def test_all_files_of_a_pair_change_the_key(
+    kind: type[nib.Spm2AnalyzeImage], name: str, changes: str, tmp_path: Path
+) -> None:
+    path, keys = tmp_path / name, []
+    for value in (0, 1):
+        data = np.full(SHAPE, value if changes == "voxels" else 0, np.int16)
+        affine = np.diag([-1.0 if changes == "affine" and value else 1.0, 1, 1, 1])
+        nib.save(kind(data, affine), path)
+        keys.append(cache.cache_key(SubjectFiles("a", {"t1": path}, path), CONFIG))
+    assert keys[0] != keys[1]
 
 
 def test_names_do_not_change_the_key_but_the_scheme_does(

@@ -122,6 +122,15 @@ def test_jitter_changes_channels_by_one_gain_and_offset_each() -> None:
         assert abs(offset) < 0.5
 
 
+def test_jitter_leaves_the_padding_at_zero() -> None:
+    config = TrainingConfig(crop=(16, 16, 8), flip=False, jitter=0.1)
+    image, _, _ = draw_crop([cached_subject((8, 8, 8))], config, 0)
+    inside = np.zeros(config.crop, bool)
+    inside[4:12, 4:12] = True
+    assert not image[~inside].any()
+    assert image[inside].any()
+
+
 NAMES = tuple(f"{m}{kind}" for kind in ("", ":filtered") for m in ("t1", "t1-ir", "flair"))
 
 

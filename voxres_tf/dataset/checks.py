@@ -215,7 +215,9 @@ class _SubjectCheck:
     def _digest(self, kind: str, path: Path, volume: Volume) -> None:
         # The voxels, not the file: a scan that was compressed anew is still the same scan.
         # nibabel gives Fortran order, so the transpose is contiguous without a copy.
-        voxels = np.ascontiguousarray(volume.data.T).data
+        stored = volume.data.T
+        native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+        voxels = np.ascontiguousarray(native).data
         self.digests.append((f"{kind} {hashlib.sha256(voxels).hexdigest()}", path))
 
 

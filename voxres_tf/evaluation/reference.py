@@ -53,16 +53,20 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
             takes files with codes above 3, or named LabelsForTraining, for the training coding.
-            Where `files` names a scheme, that counts, under every protocol; of a scheme that is a
-            file, every protocol but `plain` leaves its unscored codes out.
+            Where `files` names a scheme, that counts, under every protocol, and `auto` is all that
+            may be asked for; of a scheme that is a file, every protocol but `plain` leaves its
+            unscored codes out.
 
     Raises:
-        ConfigError: for an unknown protocol or coding.
+        ConfigError: for an unknown protocol or coding, or a coding beside a scheme.
         DataError: for a file that cannot be read, codes outside the coding or the scheme, the
             training coding under `plain` unless it was asked for, or a mask on another grid.
     """
     _require_choice("protocol", protocol, tuple(PROTOCOLS))
     _require_choice("reference coding", coding, CODINGS)
+    if files.scheme is not None and coding != "auto":
+        rule = f"the labels of {files.labels} have the scheme {files.scheme}, by their data set"
+        raise ConfigError(message("reference coding", rule, coding, "leave --ref-coding out"))
     codes = read_codes(files.labels)
     if files.scheme is not None:
         return _of_scheme(scheme(files.scheme), codes, files.labels, protocol)

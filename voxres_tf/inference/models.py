@@ -50,7 +50,7 @@ def resolve_model(model: str | Path) -> Path:
                 "make one with voxres export",
             )
         )
-    return path / str(max(versions))
+    return versions[max(versions)]
 
 
 def find_start(model: str | Path) -> Start:
@@ -84,12 +84,12 @@ def _named(model: str | Path) -> Path:
     )
 
 
-def model_versions(folder: Path) -> list[int]:
-    """Versions of the model in `<name>/`, ascending; empty if there are none."""
+def model_versions(folder: Path) -> dict[int, Path]:
+    """Versions of the model in `<name>/` and their folders, such as 7 and `007`; none, if empty."""
     if not folder.is_dir():
-        return []
-    names = (child.name for child in folder.iterdir() if child.is_dir())
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+        return {}
+    folders = (child for child in sorted(folder.iterdir()) if child.is_dir())
+    return {int(f.name): f for f in folders if f.name.isascii() and f.name.isdigit()}
 
 
 def shipped_models() -> dict[str, Path]:

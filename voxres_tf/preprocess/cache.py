@@ -17,6 +17,7 @@ from voxres_tf.errors import DataError, VoxResError, message
 from voxres_tf.files import atomic_path, file_hash, json_hash
 from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
+from voxres_tf.volume import image_parts
 
 CACHE_FORMAT = 2
 """Counts up whenever the same files and config would give other channels."""
@@ -109,11 +110,7 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
 
 
 def _content(path: Path) -> list[str]:
-    # An Analyze image has its geometry and scale in a second file.
-    if path.suffix.lower() != ".img":
-        return [file_hash(path)]
-    headers = [h for h in (path.with_suffix(s) for s in (".hdr", ".HDR")) if h.is_file()]
-    return [file_hash(path), *map(file_hash, headers)]
+    return [file_hash(part) for part in image_parts(path)]
 
 
 def cached(

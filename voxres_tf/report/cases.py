@@ -121,7 +121,8 @@ class View:
         """The image, 0..1 between two percentiles inside the box; zeros for a constant one."""
         values = np.nan_to_num(self.case.image[self.box[:2]].astype(np.float32))
         low, high = np.percentile(values[:, :, self.box[2]], (1.0, 99.7))
-        window: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+        span = high - low if high > low else 1.0
+        window: NDArray[np.float32] = np.clip((values - low) / span, 0, 1)
         return window
 
     @property

@@ -69,7 +69,8 @@ def _draw(views: Sequence[View]) -> Figure:
         middle = left + (1 - left) * (first + len(view.levels) / 2) / len(columns)
         text = _heading(view.case)
         figure.text(
-            middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top"
+            middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top",
+            parse_math=False,
         )  # fmt: skip
         first += len(view.levels)
     names = [name for view in views for name in view.case.class_names[1:]]
@@ -84,7 +85,7 @@ def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bott
     ]
     if with_difference:
         handles.append(Patch(color=DIFFERENCE, label="prediction differs from reference"))
-    figure.legend(
+    legend = figure.legend(
         handles=handles,
         loc="lower center",
         bbox_to_anchor=(0.5, bottom),
@@ -94,6 +95,8 @@ def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bott
         fontsize=10,
         borderpad=0.0,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _heading(case: Case) -> str:

@@ -99,7 +99,8 @@ def _outlines(
             tint = ListedColormap([(*_rgb(colour), 0.0), (*_rgb(colour), 0.22)])
             axes.imshow(mask.T, cmap=tint, origin="lower", extent=extent, interpolation="nearest")
             # Above one half the line runs inside its own tissue, so neighbours do not cover it.
-            axes.contour(*centres, mask.T, levels=[0.75], colors=[colour], linewidths=0.7)
+            if min(mask.shape) > 1:
+                axes.contour(*centres, mask.T, levels=[0.75], colors=[colour], linewidths=0.7)
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:

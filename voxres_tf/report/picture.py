@@ -60,10 +60,10 @@ def compared_case(
 
     Args:
         scan: see `segmented_case`.
-        segmentation: codes 0..3 on the scan's grid.
-        reference: its file; what the protocol leaves out is not drawn.
+        segmentation: codes on the scan's grid, the places of the reference's classes.
+        reference: its file, or a manifest that names it; what the protocol leaves out is not drawn.
         title: stands above.
-        dice: tissue -> Dice, written below the title.
+        dice: class -> Dice, written below the title.
         protocol: see `evaluation.reference.read_reference`.
         coding: see there.
 
@@ -71,10 +71,11 @@ def compared_case(
         ConfigError: for an unknown protocol or coding.
         DataError: as `segmented_case`, for the reference too.
     """
-    alone = segmented_case(scan, segmentation, title=title)
     (pair,) = find_pairs(segmentation, reference, coding)
     found = read_reference(pair.reference, protocol, coding)
-    own = read_prediction(segmentation)
+    names = found.class_names
+    alone = segmented_case(scan, segmentation, title=title, class_names=names)
+    own = read_prediction(segmentation, names)
     prediction, common = to_common_axes(own, segmentation, found, reference)
     return replace(
         alone, prediction=prediction, reference=common.classes, scored=common.scored, dice=dice

@@ -47,7 +47,9 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
         channels = image.shape[-1]
         gain = np.float32(1 + config.jitter * random.standard_normal(channels))
         offset = np.float32(config.jitter * random.standard_normal(channels))
-        image = image * gain + offset
+        # Around a volume there are zeros, in prediction too.
+        whole = np.broadcast_to(np.float32(1), (*subject.classes.shape, 1))
+        image = image * gain + offset * cut(whole, origin, config.crop)
     if config.modality_dropout:
         # Drawn last, so that a crop is cut and jittered as it would be without.
         image = image * _present(subject.channel_names, config.modality_dropout, random)

@@ -113,7 +113,7 @@ def test_labels_take_nothing_else_from_the_scan(read):
     header = make_header(shape=(*SHAPE, 1))
     header["descrip"], header["aux_file"], header["intent_name"] = b"born 1950", b"a", b"b"
     header["cal_max"], header["scl_slope"], header["scl_inter"] = 9, 3, 4
-    header["extents"], header["intent_code"], header["xyzt_units"] = 7, 3, 1
+    header["extents"], header["intent_code"], header["xyzt_units"] = 7, 3, 2 + 16
     block = read(header)["labels"]
     assert len(block) == FIRST_VOXEL
     labels = nib.Nifti1Header(block[:348], endianness="<")
@@ -191,6 +191,11 @@ NIFTI = "voxres: t1: a file in NIfTI-1 format, .nii or .nii.gz. Received: "
         (changed(vox_offset=0), r"t1: vox_offset of at least 352. Received: 0\. Mend"),
         (changed(vox_offset=np.nan), r"t1: vox_offset of at least 352. Received: nan"),
         (changed(vox_offset=1e30), r"t1: vox_offset of at least 352. Received: 1e\+30"),
+        (
+            changed(xyzt_units=3 + 8),
+            r"t1: voxel sizes in mm, by xyzt_units. Received: unit 3\. Conv",
+        ),
+        (changed(xyzt_units=1), r"t1: voxel sizes in mm, by xyzt_units. Received: unit 1\."),
         (changed(scl_slope=2, scl_inter=np.inf), "t1: a finite scl_inter. Received: inf"),
         (changed(sform_code=1), r"t1: an affine that can be inverted. Received: \[\[0 0 0 0\]"),
         (changed(sform_code=1, srow_x=np.nan), "t1: an affine that can be inverted"),

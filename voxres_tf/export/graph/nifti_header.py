@@ -15,7 +15,15 @@ import tensorflow as tf
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti_affine import Transforms
-from voxres_tf.headers import SIZES_RULE, SIZES_STEP
+from voxres_tf.headers import (
+    OFFSET_RULE,
+    SIZES_RULE,
+    SIZES_STEP,
+    UNIT_BITS,
+    UNITS,
+    UNITS_RULE,
+    UNITS_STEP,
+)
 
 HEADER_BYTES = 348
 FIRST_VOXEL = 352
@@ -83,8 +91,8 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     Raises:
         tf.errors.InvalidArgumentError: when run, naming the rule that it breaks: a NIfTI-1 header
             of a single file, three axes (others of length 1), a datatype of `DATATYPES`, voxels
-            that start behind the header, a finite intercept, an affine that can be inverted, a
-            sform of the voxel sizes that pixdim states.
+            that start behind the header, sizes in mm, a finite intercept, an affine that can be
+            inverted, a sform of the voxel sizes that pixdim states.
     """
     raw, little = _checked_kind(raw, name)
     fields = _Fields(raw, little)
@@ -100,13 +108,17 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     known = ", ".join(f"{code} ({dtype.name})" for code, dtype in DATATYPES.items())
     one_volume = tf.reduce_all((dim[4:] == 1) | (tf.range(4, 8) > dim[0]))
     three_axes = (dim[0] >= 3) & (dim[0] <= 7) & tf.reduce_all(shape > 0) & one_volume
+    unit = tf.bitwise.bitwise_and(
+        tf.io.decode_raw(tf.strings.substr(raw, 123, 1), tf.uint8)[0], UNIT_BITS
+    )
     behind = (offset >= FIRST_VOXEL) & (offset < _FARTHEST_VOXEL)
     sound = tf.reduce_all(tf.math.is_finite(affine))
     sound &= tf.abs(tf.linalg.det(tf.where(sound, affine, tf.zeros_like(affine)))) >= 1e-9
     rules: list[tuple[Tensor, str, tuple[Any, ...], str]] = [
         (three_axes, "a volume has three axes", ("dim {}", dim), "extract one volume of it"),
         (tf.reduce_any(code == codes), f"datatype {known}", ("{}", code), "convert it to float32"),
-        (behind, f"vox_offset of at least {FIRST_VOXEL}", ("{}", offset), "mend the header"),
+        (tf.reduce_all(unit != list(UNITS)), UNITS_RULE, ("unit {}", unit), UNITS_STEP),
+        (behind, OFFSET_RULE.format(FIRST_VOXEL), ("{}", offset), "mend the header"),
         (~scaled | tf.math.is_finite(inter), "a finite scl_inter", ("{}", inter), "set it to 0"),
         (sound, "an affine that can be inverted", ("{}", affine), "mend the header"),
         (~sound | transforms.sizes_agree(), SIZES_RULE, _sizes(transforms), SIZES_STEP),
