@@ -39,7 +39,7 @@ def command(data: Path, run: Path, layout: str, **options: Any) -> None:
 
     subjects = find_subjects(data, layout=layout)
     config = run_config(modalities_of(subjects), classes=classes_of(subjects), **options)
-    folds = folds_from(subjects, config.training.seed, **folds_options)
+    folds = folds_from(subjects, config.training.seed, **folds_options) if needs_folds else ()
 
     from voxres_tf.crossval.run import auto_context
     from voxres_tf.export.saved_model import export_once

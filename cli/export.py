@@ -43,12 +43,16 @@ def command(run: Path, output: Path, **options: Any) -> None:
     under its name, a fresh process asks it for tiles and for whole volumes, and by `voxres
     predict`, and the answers are held against those of the trained network.
     """
+    from voxres_tf.contract import read_contract
     from voxres_tf.export.agreement import read_certificate
     from voxres_tf.export.saved_model import export_run
 
     folder = export_run(run, output, **options)
     lines = "\n".join(read_certificate(folder).lines())
     click.echo(f"{folder}: {lines}")
+    training = read_contract(folder).training
+    if planned := training.get("steps_planned"):
+        click.echo(f"Note: the training was stopped after {training['steps']} of {planned} steps.")
     if options["serving"]:
         from voxres_tf.export.serving import docker_line
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
@@ -28,13 +32,13 @@ COMMANDS = {
     "tables": "Tables, differences and a picture from score files.",
     "train": "Train VoxResNet on a folder of subjects.",
 }
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
 class LazyGroup(click.Group):
     """Commands live in modules of their own names; failures become one line and an exit code.
 
-    Exit codes: 0 done, 1 an error, 2 wrong usage (click's), 130 Ctrl-C.
+    Exit codes: 0 done, 1 an error, 2 wrong usage (click's), 130 Ctrl-C, 143 SIGTERM.
     """
 
     @override
@@ -72,7 +76,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and turn what it raises into a line and an exit code."""
         try:
-            return super().invoke(ctx)
+            with _unwinding_on_sigterm():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own to handle: usage, --help, a reader that has gone
         except (KeyboardInterrupt, click.Abort):
@@ -83,6 +88,23 @@ class LazyGroup(click.Group):
         except Exception as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             _fail(ctx, error, f"{line} (for the traceback: voxres -v COMMAND ...)")
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as an exception does, so that nothing half-written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
 
 
 def _fail(ctx: click.Context, error: Exception, line: str) -> NoReturn:

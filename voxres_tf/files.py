@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,13 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is the operating system's, so it goes with the process, however that ends.
 
     Raises:
-        VoxResError: if another process holds it.
+        VoxResError: if another process holds it, or the system or the disk has no such lock.
     """
-    import fcntl
-
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        rule, then = "Linux or macOS", "on Windows, use the Windows Subsystem for Linux"
+        raise VoxResError(message("voxres", rule, sys.platform, then)) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -106,4 +110,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise VoxResError(
                 message(folder, "one process at a time", "a second", "wait for the first to end")
             ) from None
+        except OSError as error:
+            rule, then = "a disk on which files can be locked", "choose another folder"
+            raise VoxResError(message(folder, rule, error.strerror or error, then)) from error
         yield

@@ -30,8 +30,12 @@ def import_tensorflow() -> Any:
     if _LOG_LEVEL in os.environ or "tensorflow" in sys.modules:
         return import_module("tensorflow")
     os.environ[_LOG_LEVEL] = "3"
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed, so that nothing has to be held back
+        return import_module("tensorflow")
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)

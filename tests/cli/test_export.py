@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import shutil
+
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
@@ -23,6 +27,20 @@ def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
     assert second == "  some road  largest difference 2.0e-07, 100 % of 8 labels equal"
     contract = read_contract(output / "3")
     assert (contract.name, contract.version, contract.patch) == ("net", 3, (24, 16, 8))
+
+
+def test_a_training_that_was_stopped_before_its_end(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
+    run_folder = shutil.copytree(tiny_run, tmp_path / "run")
+    summary = json.loads((run_folder / "summary.json").read_text())
+    (run_folder / "summary.json").write_text(json.dumps(summary | {"steps": 50}))
+    np.savez(run_folder / "state.npz", step=20)
+    result = run(run_folder, "-o", tmp_path / "net")
+    assert result.exit_code == 0, result.output
+    told = "Note: the training was stopped after 20 of 50 steps."
+    assert result.output.splitlines()[-1] == told
+    training = read_contract(tmp_path / "net" / "1").training
+    assert (training["steps"], training["steps_planned"]) == (20, 50)
 
 
 def test_serving_prints_the_one_line_that_starts_a_server(tiny_run, tmp_path, monkeypatch):

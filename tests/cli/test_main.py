@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,6 +128,36 @@ def test_ctrl_c_exits_with_130(raising: Any, error: BaseException) -> None:
     raising(error)
     result = run("check")
     assert (result.exit_code, result.stderr) == (130, "voxres: interrupted\n")
+
+
+SLOW = """
+import time
+from pathlib import Path
+from voxres_cli import check
+from voxres_cli.main import cli
+from voxres_tf.files import atomic_path
+
+def slow(**_):
+    with atomic_path(Path("out.txt")) as temporary:
+        temporary.write_text("half")
+        print("half", flush=True)
+        time.sleep(60)
+
+check.command.callback = slow
+cli(["check", "."])
+"""
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SLOW]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half\n"
+        (half,) = tmp_path.iterdir()
+        assert half.name.startswith(".partial-")
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_that_has_gone_is_no_bug(raising: Any) -> None:

@@ -15,7 +15,7 @@ from voxres_tf.crossval.plan import AutoContext
 from voxres_tf.crossval.rows import RowSpec, table_rows
 from voxres_tf.crossval.run import auto_context, cross_validate
 from voxres_tf.dataset.folds import make_folds
-from voxres_tf.errors import ConfigError, DataError, VoxResError
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, VoxResError
 from voxres_tf.evaluation.rows import read_rows
 from voxres_tf.evaluation.scores import read_scores, score_subject
 from voxres_tf.export.agreement import read_certificate
@@ -177,6 +177,17 @@ def test_scores_that_are_found_again_have_the_ids_of_now(subjects, config, tmp_p
     assert after.subjects == ("new1", "new2", "new3")
     assert list(after.scores) == [replace(s, subject=f"new{s.subject}") for s in before.scores]
     assert table(tmp_path / "cv") == [list(after.scores)]
+
+
+def test_scores_of_another_configuration_are_kept(subjects, config, tmp_path, trained):
+    cross_validate(subjects, tmp_path / "cv", [RowSpec("All", config)], LOO)
+    before = (tmp_path / "cv/scores/all.csv").read_text()
+    other = config.updated(training={"seed": config.training.seed + 1})
+    trained.clear()
+    with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
+        cross_validate(subjects, tmp_path / "cv", [RowSpec("All", other)], LOO)
+    assert not trained
+    assert (tmp_path / "cv/scores/all.csv").read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,12 @@ def test_a_process_that_fails_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(script))
     with pytest.raises(ModelError, match=r"fresh process. Received: exit code 1: last words"):
         compare_in_fresh_process(Path(tmp_path), None, contract_of())
+
+
+def test_files_of_the_working_folder_are_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('mine')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError) as caught:
+        compare._run(tmp_path / "no-model", tmp_path)
+    assert "mine" not in str(caught.value)
+    assert "no-model" in str(caught.value)

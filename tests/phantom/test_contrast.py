@@ -31,7 +31,7 @@ def test_every_tissue_has_a_code() -> None:
 def test_scans_of_mrbrains13_by_hand() -> None:
     rng = np.random.default_rng(0)
     ranges = CONTRAST.model_copy(update={"tissue_sd": 0.0, "outside_sd": 0.0})
-    t1, t1_ir, flair = (draw_contrast(rng, name, ranges) for name in SEQUENCES)
+    t1, t1_ir, flair = (draw_contrast(rng, name, ranges)[0] for name in SEQUENCES)
     # T1-IR relative to CSF: (1 - 2 * .91118 + .35809) * .99005 = -.45965; white matter as above.
     expected = {Tissue.WM: (1.0, -0.3015, 1.0), Tissue.CORTEX: (0.66, -0.7012, 1.19),
                 Tissue.CSF: (0.24, -1.0, 0.16), Tissue.AIR: (0.0, 0.0, 0.0)}  # fmt: skip
@@ -44,7 +44,7 @@ def test_scans_of_mrbrains13_by_hand() -> None:
 
 def test_people_differ_by_two_percent() -> None:
     rng = np.random.default_rng(0)
-    signals = np.stack([draw_contrast(rng, "T1", CONTRAST) for _ in range(400)])
+    signals = np.stack([draw_contrast(rng, "T1", CONTRAST)[0] for _ in range(400)])
     spread = signals[:, 1:].std(axis=0) / signals[:, 1:].mean(axis=0)
     assert spread == pytest.approx(0.02, rel=0.2)
 
@@ -52,7 +52,7 @@ def test_people_differ_by_two_percent() -> None:
 @given(seed=st.integers(0, 2**31), sequence=st.sampled_from(SEQUENCES))
 def test_arbitrary_contrasts_tell_the_tissues_apart(seed: int, sequence: str) -> None:
     ranges = Contrast(arbitrary=1, tissue_sd=0, least_difference=0.2)
-    signals = draw_contrast(np.random.default_rng(seed), sequence, ranges)
+    signals, _ = draw_contrast(np.random.default_rng(seed), sequence, ranges)
     assert signals[Tissue.AIR] == 0
     assert abs(signals[Tissue.CORTEX] - signals[Tissue.WM]) >= 0.2 - 1e-6
     assert abs(signals[Tissue.CORTEX] - signals[Tissue.CSF]) >= 0.2 - 1e-6
@@ -64,14 +64,17 @@ def test_arbitrary_contrasts_tell_the_tissues_apart(seed: int, sequence: str) ->
 def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
     rng = np.random.default_rng(seed)
     ranges = Contrast(arbitrary=0, tissue_sd=0, magnitude=0)
-    t1, flair = (draw_contrast(rng, name, ranges) for name in ("T1", "T2_FLAIR"))
+    t1, flair = (draw_contrast(rng, name, ranges)[0] for name in ("T1", "T2_FLAIR"))
     assert t1[Tissue.WM] > t1[Tissue.CORTEX] > t1[Tissue.CSF]
     assert flair[Tissue.LESION] > flair[Tissue.CORTEX] > flair[Tissue.WM] > flair[Tissue.CSF]
-    inversion = draw_contrast(rng, "T1_IR", ranges)
+    inversion, _ = draw_contrast(rng, "T1_IR", ranges)
     assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
 
 
-def test_magnitude_images_have_no_sign() -> None:
-    rng = np.random.default_rng(0)
-    ranges = Contrast(arbitrary=0, magnitude=1)
-    assert all((draw_contrast(rng, "T1_IR", ranges) >= 0).all() for _ in range(20))
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_scan_of_magnitudes_has_signed_signals(share: float) -> None:
+    ranges = Contrast(arbitrary=0, magnitude=share)
+    signals, magnitude = draw_contrast(np.random.default_rng(0), "T1_IR", ranges)
+    assert magnitude is bool(share)
+    assert signals[Tissue.WM] < 0 < signals[Tissue.FAT]
+    assert not draw_contrast(np.random.default_rng(0), "T1", ranges)[1]

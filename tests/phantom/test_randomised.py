@@ -16,7 +16,14 @@ from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.lesions import draw_lesions
 from voxres_tf.phantom.mni import MniHead
-from voxres_tf.phantom.randomisation import Contrast, Geometry, Lesions, Outside, Randomisation
+from voxres_tf.phantom.randomisation import (
+    Artefacts,
+    Contrast,
+    Geometry,
+    Lesions,
+    Outside,
+    Randomisation,
+)
 from voxres_tf.phantom.randomised import _draw_geometry, randomised_subject
 from voxres_tf.phantom.write import write_randomised
 from voxres_tf.schema import parse
@@ -55,6 +62,27 @@ def test_labels_hold_every_class(subject: dict[str, Volume]) -> None:
     assert ml[2] == pytest.approx(760, rel=0.2)
     assert ml[1] == pytest.approx(290, rel=0.35)
     assert ml[0] > 10
+
+
+def test_a_voxel_loses_its_sign_with_all_tissues_in_it(label_map: Path) -> None:
+    clean = Artefacts(blur_mm=(0, 0), thick=0, noise=(0, 0), shift_mm=(0, 0))
+    signed, unsigned = (
+        randomised_subject(
+            LabelHead(label_map),
+            Randomisation(
+                geometry=COARSE,
+                outside=Outside(stripped=0, partly=0, dark_air=0),
+                contrast=Contrast(arbitrary=0, magnitude=share, offset=0),
+                artefacts=clean,
+            ),
+            3,
+            1,
+        )["T1_IR"].data.astype(int)
+        for share in (0, 1)
+    )
+    assert signed.min() < -100
+    assert signed.max() > 100
+    np.testing.assert_array_equal(unsigned, np.abs(signed))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0])

@@ -11,8 +11,8 @@ import pytest
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError
+from voxres_tf.model.stored import saved_step
 from voxres_tf.training import callbacks, fit
-from voxres_tf.training.checkpoint import saved_step
 from voxres_tf.training.history import read_history
 
 

@@ -159,6 +159,25 @@ def test_a_finished_run_is_left_as_it_is_but_steps_may_grow(
         fit.train(subjects, run, config)
 
 
+def test_a_longer_run_knows_the_best_of_an_epoch_that_was_cut_short(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = iter([0.1, 0.9, 0.5, 0.5])
+    monkeypatch.setattr(fit, "mean_dice", lambda *_: {"GM": next(measured)})
+    learning, held_out = subjects[:2], subjects[2:]
+    short = config.updated(training={"steps": 6})
+    run = fit.train(learning, tmp_path / "run", short, val=held_out)
+    best = (run / "best.weights.h5").read_bytes()
+    fit.train(learning, run, config.updated(training={"steps": 12}), val=held_out)
+    assert not list(measured)
+    assert (run / "best.weights.h5").read_bytes() == best
+    with pytest.raises(TrainingError, match="a resumed run keeps its validation subjects"):
+        fit.train(learning, run, config.updated(training={"steps": 16}))
+
+
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_and_resumes_with_its_loss_scale(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path, precision: str
@@ -225,7 +244,7 @@ def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
     other = config.updated(training={"seed": 9})
     check_resume(folder, other, "auto")
     folder.state.write_bytes(b"no state")
-    with pytest.raises(TrainingError, match=r"state\.npz: a state as training wrote it"):
+    with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
         check_resume(folder, other, "auto")
     np.savez(folder.state, step=1)
     with pytest.raises(TrainingError, match=r"training\.seed 3 -> 9"):

@@ -20,3 +20,12 @@ def test_a_training_has_the_classes_of_its_labels(
     with pytest.raises(ConfigError, match=rule):
         fit.train(subjects, tmp_path / "run", other)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_second_stage_is_not_trained_alone(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    second = config.updated(model={"context_channels": 4})
+    with pytest.raises(ConfigError, match=r"context_channels: a network of one stage.*Received: 4"):
+        fit.train(subjects, tmp_path / "run", second)
+    assert not (tmp_path / "run").exists()

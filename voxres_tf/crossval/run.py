@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from voxres_tf.config import CASCADE_FILE, CascadeConfig, PreprocessConfig, RunConfig
 from voxres_tf.crossval.engines import Engine, Say
@@ -20,7 +22,7 @@ from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_or
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, message
+from voxres_tf.errors import ConfigError, OutputExistsError, message
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
@@ -59,12 +61,16 @@ def cross_validate(
         DataError: if a subject breaks a rule.
         ConfigError: if the folds leave a network nothing to learn from, the labels have other
             classes than `labels.CLASS_NAMES`, or a config has others or frozen_norm.
+        OutputExistsError: if `out` holds the scores of a row of the same name that was trained by
+            another configuration.
         TrainingError: if a training fails.
     """
     _require_tissues(subjects)
     for row in rows:
         _require_trainable(row.config, subjects)
     with locked(out):
+        for row in rows:
+            _require_same_row(out, row)
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
         targets = {row: _targets(row, keys, folds) for row in rows}
         every = [target for found in targets.values() for target in found]
@@ -74,6 +80,7 @@ def cross_validate(
             for row, found in targets.items()
         }
         for row, found in scores.items():
+            write_json(_note(out, row), _told(row))
             write_scores(out / row.file, found)
         write_rows(out, [(row.name, row.file) for row in rows])
         return [Results(row.name, tuple(found)) for row, found in scores.items()]
@@ -114,6 +121,24 @@ def auto_context(
         _work([cascade], [TrainNetwork(n) for n in cascade.stages], store, engine, say)
         _write_cascade(out, cascade, store)
     return out
+
+
+def _note(out: Path, row: RowSpec) -> Path:
+    return (out / row.file).with_suffix(".json")
+
+
+def _told(row: RowSpec) -> dict[str, Any]:
+    """By what a row's networks were trained, beside the subjects."""
+    how = None if row.how is None else [row.how.context, row.how.first_stage]
+    return {"config": row.config.model_dump(mode="json"), "auto_context": how}
+
+
+def _require_same_row(out: Path, row: RowSpec) -> None:
+    note = _note(out, row)
+    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != _told(row):
+        rule = "a folder holds one row of a name"
+        received = f"scores of {row.name} by another configuration"
+        raise OutputExistsError(message(out / row.file, rule, received, "choose another folder"))
 
 
 def _require_tissues(subjects: Sequence[SubjectFiles]) -> None:

@@ -52,7 +52,8 @@ def compare_in_fresh_process(folder: Path, stages: Stages, contract: Contract) -
 
 
 def _run(folder: Path, work: Path) -> list[Agreement]:
-    command = [sys.executable, "-m", "voxres_tf.export.verify", str(folder), str(work)]
+    # Without -P, Python files in the working folder would come before the installed ones.
+    command = [sys.executable, "-P", "-m", "voxres_tf.export.verify", str(folder), str(work)]
     # The live network answered on the CPU; a GPU's convolutions round differently.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -20,7 +20,7 @@ from voxres_tf.export.integrity import write_hashes
 from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
-from voxres_tf.model.stored import Weights
+from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
 
 
 def export_run(
@@ -179,7 +179,6 @@ def _contract(
     last = stages.last
     # Held to the same rules as a crop.
     config = last.config.updated(training={"crop": tile} if tile else {})
-    summary = last.run / "summary.json"
     return Contract(
         name=name,
         version=version,
@@ -190,7 +189,7 @@ def _contract(
         classes=last.config.classes,
         first_stage=tuple(stage.config.model for stage in stages.first),
         patch=config.training.crop,
-        training=json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {},
+        training=_training(last.run),
         versions={
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},
@@ -198,3 +197,14 @@ def _contract(
         fused=True,
         weights_sha256=stages.weights_hash(),
     )
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """What a run's summary says, with the steps that were made if it was stopped before its end."""
+    summary, state = run / "summary.json", run / STATE_FILE
+    told = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    made = saved_step(state) if state.is_file() else None
+    planned = told.get("steps")
+    if made is not None and planned is not None and made < planned:
+        told |= {"steps": made, "steps_planned": planned}
+    return told

@@ -112,7 +112,7 @@ class RemoteEngine:
                 while pending:
                     yield pending.popleft().result()
                 self._check_same_model()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):
                 self.close()  # else leaving would wait for answers that nobody wants
                 raise
             finally:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from voxres_tf.errors import ModelError, message
 
 Weights = Literal["best", "last"]
+
+STATE_FILE, STEP = "state.npz", "step"
+"""A training's last checkpoint, and the name in it of the number of updates."""
 
 VARIABLES = Path("variables") / "variables"
 """Prefix of the files in which a SavedModel keeps its variables."""
@@ -44,6 +48,20 @@ def weights_file(run: Path, weights: Weights | None = None) -> Path:
             )
         )
     return run / f"{weights or there[0]}.weights.h5"
+
+
+def saved_step(path: Path) -> int:
+    """How many updates a training's state has seen, without reading the rest of it.
+
+    Raises:
+        ModelError: if the file is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return int(arrays[STEP])
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        rule = "a state as training wrote it"
+        raise ModelError(message(path, rule, error, "start a new run")) from error
 
 
 def load_weights(model: keras.Model, file: Path) -> None:

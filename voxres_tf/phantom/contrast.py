@@ -82,21 +82,25 @@ _OUTSIDE = np.isin(np.arange(len(Tissue)), [t for t in Tissue if not CLASSES[t]]
 _BETWEEN = (Tissue.DEEP_GM, Tissue.CAUDATE, Tissue.PUTAMEN, Tissue.PALLIDUM, Tissue.THALAMUS)
 
 
-def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> Floats:
-    """Signals of all tissues in one scan, float32 [T]; air is 0.
+def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> tuple[Floats, bool]:
+    """What one scan measures.
 
     Args:
         rng: where the randomness comes from.
         sequence: one of `SEQUENCES`.
         config: the ranges.
+
+    Returns:
+        Signals of all tissues, float32 [T], air's 0; and whether the scan is stored without its
+        sign, which a voxel loses when its tissues' signals have been added up.
     """
+    magnitude = False
     if rng.random() < config.arbitrary:
         signals = _arbitrary(rng, config.least_difference)
     elif sequence == "T1_IR":
         inversion = rng.uniform(*config.inversion_ms)
         signals = np.array([inversion_recovery(*RELAXATION[t], inversion) for t in Tissue])
-        if rng.random() < config.magnitude:
-            signals = np.abs(signals)
+        magnitude = bool(rng.random() < config.magnitude)
         signals = signals / np.abs(signals[[_WHITE, _GREY, _FLUID]]).max()
     else:
         column = SEQUENCES.index(sequence) // 2
@@ -105,7 +109,7 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
     spread = np.where(_OUTSIDE, config.outside_sd, config.tissue_sd)
     signals = signals * np.exp(spread * rng.standard_normal(len(Tissue)))
     signals[Tissue.AIR] = 0.0
-    return signals.astype(np.float32)
+    return signals.astype(np.float32), magnitude
 
 
 def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float) -> float:

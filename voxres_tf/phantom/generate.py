@@ -81,7 +81,8 @@ def scan(rng: np.random.Generator, spec: Size, head: Head | None = None) -> dict
         DataError: if the anatomy cannot be read.
     """
     person = (head or MniHead()).person(rng, spec.half_mm, Pose())
-    signals = np.stack([draw_contrast(rng, name, CONTRAST) for name in SEQUENCES])
+    # None of them is stored without its sign.
+    signals = np.stack([draw_contrast(rng, name, CONTRAST)[0] for name in SEQUENCES])
     codes = np.empty(spec.shape, np.uint8)
     images = np.empty((len(SEQUENCES), *spec.shape), np.float32)
     for k, mixed in enumerate(slices_of(spec, person)):

@@ -98,7 +98,8 @@ def find_heads(sources: Sequence[str | Path]) -> list[Head]:
         if str(source) == PACKAGED:
             heads.append(MniHead())
         elif path.is_dir():
-            files = sorted(f for f in path.iterdir() if f.name.endswith(_SUFFIXES))
+            named = (f for f in path.iterdir() if not f.name.startswith("."))
+            files = sorted(f for f in named if f.name.endswith(_SUFFIXES))
             if not files:
                 raise DataError(
                     message(path, "label maps in .nii, .nii.gz or .mgz", "none", "name another")

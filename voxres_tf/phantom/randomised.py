@@ -13,7 +13,7 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 1
+GENERATOR_FORMAT = 2
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 _MM_PER_SAMPLE = 1.0
@@ -42,12 +42,15 @@ def randomised_subject(
     size, pose = _draw_geometry(rng, config.geometry)
     whole = head.person(rng, size.half_mm, pose, config.lesions)
     person, cleared = _draw_outside(rng, whole, config.outside)
-    signals = np.stack([draw_contrast(rng, name, config.contrast) for name in SEQUENCES])
+    drawn = [draw_contrast(rng, name, config.contrast) for name in SEQUENCES]
+    signals = np.stack([of_tissues for of_tissues, _ in drawn])
+    unsigned = [magnitude for _, magnitude in drawn]
     images = np.empty((len(SEQUENCES), *size.shape), np.float32)
     classes = np.empty(size.shape, np.uint8)
     air = np.empty(size.shape, np.bool_)
     for k, mixed in enumerate(slices_of(size, person)):
         images[..., k] = np.tensordot(signals, mixed, axes=1)
+        images[unsigned, ..., k] = np.abs(images[unsigned, ..., k])
         classes[:, :, k] = largest_share(mixed, CLASSES)
         air[:, :, k] = mixed[Tissue.AIR] > 0.5
     dark = cleared or rng.random() < config.outside.dark_air

@@ -67,12 +67,13 @@ def write_phantom(
     jobs = [(out / "TrainingData" / str(n), n, False) for n in range(1, subjects + 1)]
     jobs += [(out / "TestData" / str(n), n, True) for n in range(1, test_subjects + 1)]
     folders = [folder for folder, _, _ in jobs]
-    for folder in folders:
-        refuse_existing(folder, overwrite=overwrite)
-    progress = tqdm(jobs, desc="phantom", unit="subject", disable=None)
-    for (folder, number, test), head in zip(progress, cycle(heads), strict=False):
-        volumes = generate_subject(size, seed, number, test=test, head=head)
-        _write_folder(folder, {f"{name}.nii.gz": volume for name, volume in volumes.items()})
+    with locked(out):
+        for folder in folders:
+            refuse_existing(folder, overwrite=overwrite)
+        progress = tqdm(jobs, desc="phantom", unit="subject", disable=None)
+        for (folder, number, test), head in zip(progress, cycle(heads), strict=False):
+            volumes = generate_subject(size, seed, number, test=test, head=head)
+            _write_folder(folder, {f"{name}.nii.gz": volume for name, volume in volumes.items()})
     return folders
 
 
@@ -186,13 +187,14 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
         DataError: if the packaged maps are missing.
     """
     folder, manifest = out / "mni152", out / MANIFEST_NAME
-    for path in (folder, manifest):
-        refuse_existing(path, overwrite=overwrite)
     t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
     codes = np.select([gm.data > 127, wm.data > 127, t1.data > 0], [2, 3, 1], 0).astype(np.uint8)
-    _write_folder(folder, {"T1.nii.gz": t1, "labels.nii.gz": Volume(codes, t1.grid)})
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
-    write_manifest(manifest, [files])
+    with locked(out):
+        for path in (folder, manifest):
+            refuse_existing(path, overwrite=overwrite)
+        _write_folder(folder, {"T1.nii.gz": t1, "labels.nii.gz": Volume(codes, t1.grid)})
+        write_manifest(manifest, [files])
     return manifest
 
 

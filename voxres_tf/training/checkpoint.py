@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import atomic_path
-
-STEP = "step"
+from voxres_tf.model.stored import STEP
 
 
 def save_state(path: Path, model: keras.Model, step: int) -> None:
@@ -21,17 +19,6 @@ def save_state(path: Path, model: keras.Model, step: int) -> None:
     arrays[STEP] = np.int64(step)
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays)
-
-
-def saved_step(path: Path) -> int:
-    """How many updates a state has seen, without reading the rest."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return int(arrays[STEP])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise TrainingError(
-            message(path, "a state as training wrote it", error, "start a new run")
-        ) from error
 
 
 def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, Any]]:

@@ -9,17 +9,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from voxres_tf.config import RunConfig, TrainingConfig
+from voxres_tf.config import RunConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.model.network import build_network, outputs_of
+from voxres_tf.model.stored import saved_step
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.start import Start
 from voxres_tf.training import callbacks as cb
 from voxres_tf.training.averages import RawWeights
-from voxres_tf.training.checkpoint import restore_state, saved_step
+from voxres_tf.training.checkpoint import restore_state
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.finite import FiniteGuard
 from voxres_tf.training.history import columns, mean_val_dice, read_history
@@ -31,6 +32,7 @@ from voxres_tf.training.losses import (
     l2_in_loss,
 )
 from voxres_tf.training.pipeline import crop_dataset
+from voxres_tf.training.rules import require_norm, require_one_stage, require_sound_kernels
 from voxres_tf.training.run import (
     Resume,
     RunFolder,
@@ -72,17 +74,18 @@ def train(
         The run folder.
 
     Raises:
-        ConfigError: if the network of the config cannot begin with those weights, or has other
-            classes than the labels.
+        ConfigError: if the network of the config cannot begin with those weights, has other
+            classes than the labels, or is a second stage.
         DataError: if a subject breaks a rule, or their labels have not the same classes.
         TrainingError: if the run cannot start, resume, or meets a loss or weights that are not
             finite.
     """
     require_classes(config, [*subjects, *val])
+    require_one_stage(config)
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
-        _require_norm(folder, config, start)
+        require_norm(folder, config, start)
         if start is not None:
             start.require_match(config)
         require_sound([*subjects, *val], config.preprocess.modalities, need_labels=True)
@@ -102,7 +105,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, "auto")
-        _require_norm(folder, config, None)
+        require_norm(folder, config, None)
         _fit(folder, config, subjects, ())
 
 
@@ -118,10 +121,10 @@ def _fit(
     held_out: Sequence[CachedSubject],
     start: Start | None = None,
 ) -> None:
-    check_same_data(folder, learning)
+    check_same_data(folder, learning, held_out)
     resumed = folder.state.is_file()
     source = recorded(folder, start) if resumed else {}
-    _require_sound_kernels(config.training)
+    require_sound_kernels(config.training, on_cpu=not training_devices())
     write_json(folder.config, config.model_dump(mode="json"))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
@@ -182,7 +185,8 @@ def _callbacks(
 
     epoch = counter.step // training.steps_per_epoch
     rows = read_history(folder.history, before_epoch=epoch)
-    best = max((d for row in rows if (d := mean_val_dice(row)) is not None), default=-1.0)
+    made = (row for row in read_history(folder.history) if (row["step"] or 0) <= counter.step)
+    best = max((d for row in made if (d := mean_val_dice(row)) is not None), default=-1.0)
     validation = [
         cb.Validation(lambda: mean_dice(model, held_out, config), training, best, folder.best)
     ]
@@ -199,35 +203,10 @@ def _callbacks(
     ]
 
 
-def _require_norm(folder: RunFolder, config: RunConfig, start: Start | None) -> None:
-    if config.training.frozen_norm and start is None and not folder.state.is_file():
-        rule = "statistics of batch normalisation that can be kept come with trained weights"
-        raise TrainingError(message(folder.path, rule, "none", "give --init or no --frozen-norm"))
-
-
 def _freeze_norm(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-
-
-def _require_sound_kernels(training: TrainingConfig) -> None:
-    """Refuse what oneDNN computes wrongly (TensorFlow 2.21, on a processor with AVX512_BF16).
-
-    Where the first axis of a volume has two voxels, its bfloat16 gradient of a 3^3 kernel holds
-    whatever was in memory. The networks halve a crop three times, so 8 and 16 voxels come to that.
-    """
-    smallest = 24
-    on_cpu = not training_devices()
-    if training.precision == "mixed_bfloat16" and on_cpu and training.crop[0] < smallest:
-        raise TrainingError(
-            message(
-                "crop",
-                f"in mixed_bfloat16 on a CPU at least {smallest} voxels along the first axis",
-                training.crop,
-                "choose a larger crop or float32",
-            )
-        )
 
 
 def _strategy(batch: int) -> tf.distribute.Strategy:

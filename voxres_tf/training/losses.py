@@ -64,7 +64,9 @@ class MeanLoss(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the loss of one batch."""
-        super().update_state(self._loss(y_true, y_pred, sample_weight))
+        # In a replica Keras divides a loss by their number, for the replicas' sum.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        super().update_state(self._loss(y_true, y_pred, sample_weight) * replicas)
 
 
 def build_losses(config: TrainingConfig, outputs: Sequence[str]) -> dict[str, VoxelCrossEntropy]:

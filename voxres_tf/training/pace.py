@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from voxres_tf.config import RunConfig
 from voxres_tf.model.network import build_network, outputs_of
@@ -41,6 +42,9 @@ def measure_pace(config: RunConfig) -> Pace:
     """Time the start of a training and a few of its steps, on noise."""
     start = time.perf_counter()
     training, outputs = config.training, outputs_of(config.model)
+    # As the training will: Keras compiles other steps where operations need not be deterministic.
+    keras.utils.set_random_seed(training.seed)
+    tf.config.experimental.enable_op_determinism()
     model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))
     model.compile(optimizer=build_optimizer(training), loss=build_losses(training, outputs))
     build_running_means(model)

@@ -14,9 +14,9 @@ from voxres_tf.config import RunConfig
 from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
+from voxres_tf.model.stored import STATE_FILE, saved_step
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
-from voxres_tf.training.checkpoint import saved_step
 
 Resume = Literal["auto", "never", "must"]
 MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
@@ -42,7 +42,7 @@ class RunFolder:
     @property
     def state(self) -> Path:
         """The last checkpoint."""
-        return self.path / "state.npz"
+        return self.path / STATE_FILE
 
     @property
     def history(self) -> Path:
@@ -127,24 +127,30 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
     return {key: v for key, v in flat.items() if key.removeprefix("training.") not in MAY_CHANGE}
 
 
-def check_same_data(folder: RunFolder, learning: Sequence[CachedSubject]) -> None:
-    """Refuse to resume a run with other training subjects than it began with.
+def check_same_data(
+    folder: RunFolder, learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject]
+) -> None:
+    """Refuse to resume a run with other subjects than it began with.
+
+    With other validation subjects, its best weights would be the best of two measures.
 
     Raises:
         TrainingError: if their voxels or their order differ.
     """
     if not (folder.state.is_file() and folder.summary.is_file()):
         return
-    before = json.loads(folder.summary.read_text(encoding="utf-8")).get("data")
-    if before != [s.key for s in learning]:
-        raise TrainingError(
-            message(
-                folder.path,
-                "a resumed run keeps its training subjects",
-                "other files or another order",
-                "start a new run",
-            )
-        )
+    before = json.loads(folder.summary.read_text(encoding="utf-8"))
+    now = {"training": _keys(learning), "validation": _keys(held_out)}
+    known = {"training": before.get("data"), "validation": before.get("validation_data")}
+    for part, keys in now.items():
+        if known[part] != keys and not (part == "validation" and known[part] is None):
+            rule = f"a resumed run keeps its {part} subjects"
+            received = "other files or another order"
+            raise TrainingError(message(folder.path, rule, received, "start a new run"))
+
+
+def _keys(subjects: Sequence[CachedSubject]) -> list[str]:
+    return [subject.key for subject in subjects]
 
 
 def summary_of(
@@ -154,7 +160,8 @@ def summary_of(
     return {
         "subjects": [s.id for s in learning],
         "validation_subjects": [s.id for s in held_out],
-        "data": [s.key for s in learning],
+        "data": _keys(learning),
+        "validation_data": _keys(held_out),
         "steps": config.training.steps,
         "versions": [
             f"voxres-tf {__version__}",
