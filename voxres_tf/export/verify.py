@@ -26,7 +26,7 @@ from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import stack_modalities
 from voxres_tf.volume import Volume
 
-PREDICT = "voxres predict"
+PYTHON, C_API, PREDICT = "SavedModel", "C API", "voxres predict"
 
 Run = Callable[..., Mapping[str, NDArray[Any]]]
 """(signature, its inputs by name) -> its outputs by name."""
@@ -65,26 +65,27 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
 
     def by_python() -> list[Agreement]:
         run = in_python(model)
-        whole = segmented(f"SavedModel, {SEGMENT}", run, every, "volume")
-        found = [*tiles("SavedModel", run, cases), whole, predicted(PREDICT, every, "volume")]
+        whole = segmented(f"{PYTHON}, {SEGMENT}", run, every, "volume")
+        found = [*tiles(PYTHON, run, cases), whole, predicted(PREDICT, every, "volume")]
         return (
             [*found, predicted(f"{PREDICT}, {first} alone", (first,), "alone")] if first else found
         )
 
     def by_c() -> list[Agreement]:
         with CApiSession(model) as session:
-            whole = segmented(f"C API, {SEGMENT}", session.run, every, "volume")
-            found = [*tiles("C API", session.run, cases), whole]
+            whole = segmented(f"{C_API}, {SEGMENT}", session.run, every, "volume")
+            found = [*tiles(C_API, session.run, cases), whole]
             if first:
-                road = f"C API, {SEGMENT}, {first} alone"
+                road = f"{C_API}, {SEGMENT}, {first} alone"
                 found.append(segmented(road, session.run, (first,), "alone"))
         return found
 
     # Much of the time goes into loading and rewriting graphs, which a single core does.
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(by_python), pool.submit(by_c)]
-        for future in both:
-            yield from future.result()
+        found = [road for future in both for road in future.result()]
+    for way in (PYTHON, C_API, PREDICT):
+        yield from (road for road in found if road.road.startswith(way))
 
 
 def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agreement]:
