@@ -64,8 +64,8 @@ def test_main_weighs_one_and_the_others_their_start() -> None:
 
 
 def test_a_single_output_logs_the_mean_of_its_steps() -> None:
-    assert build_metrics(build_losses(TrainingConfig(), ("main", "aux1"))) == []
-    (metric,) = build_metrics(build_losses(TrainingConfig(), ("main",)))
+    assert build_metrics(build_losses(TrainingConfig(), ("main", "aux1"))) is None
+    (metric,) = build_metrics(build_losses(TrainingConfig(), ("main",))) or ()
     assert metric.name == "main_loss"
     metric.update_state(CLASSES, LOGITS, np.array([[[[1.0, 0.0]]]], np.float32))
     metric.update_state(CLASSES, LOGITS, np.array([[[[0.0, 1.0]]]], np.float32))

@@ -77,10 +77,14 @@ def build_losses(config: TrainingConfig, outputs: Sequence[str]) -> dict[str, Vo
     }
 
 
-def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss]:
-    """What logs `<output>_loss` for a single output: Keras does so for several ones only."""
+def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss] | None:
+    """What logs `<output>_loss` for a single output: Keras does so for several ones only.
+
+    Returns:
+        None for several; Keras 3.13 takes no empty list.
+    """
     if len(losses) > 1:
-        return []
+        return None
     return [MeanLoss(loss, f"{name}_loss") for name, loss in losses.items()]
 
 
