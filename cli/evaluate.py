@@ -6,26 +6,15 @@ from pathlib import Path
 
 import click
 
+from .options import reference_options
+
 _THERE = click.Path(exists=True, path_type=Path)
 
 
 @click.command()
 @click.option("--pred", type=_THERE, required=True, help="Segmentation, or a folder of them.")
 @click.option("--ref", type=_THERE, required=True, help="Reference, or a folder of subjects.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
-    default="mrbrains13",
-    show_default=True,
-    help="What is left out: cerebellum and brainstem; also other and infarction; nothing.",
-)
-@click.option(
-    "--ref-coding",
-    type=click.Choice(["auto", "training", "testing"]),
-    default="auto",
-    show_default=True,
-    help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
-)
+@reference_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Scores as a CSV file."
 )

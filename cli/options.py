@@ -1,4 +1,4 @@
-"""Option types that several commands share."""
+"""Options, and types of options, that several commands share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,24 @@ else:  # not generic at run time in older versions of click
 
 LAYOUT = click.Choice(["auto", "manifest", "mrbrains13", "mrbrains18", "ibsr18", "iseg2017"])
 """The layouts of `voxres_tf.dataset.layouts`, named here so that help needs no nibabel."""
+
+
+def reference_options(function: Any) -> Any:
+    """Add `--protocol` and `--ref-coding`; see `evaluation.reference.read_reference`."""
+    function = click.option(
+        "--ref-coding",
+        type=click.Choice(["auto", "training", "testing"]),
+        default="auto",
+        show_default=True,
+        help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
+    )(function)
+    return click.option(
+        "--protocol",
+        type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
+        default="mrbrains13",
+        show_default=True,
+        help="What is left out: cerebellum and brainstem; also other and infarction; nothing.",
+    )(function)
 
 
 class ModalityList(_ParamType):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
+
+from .options import reference_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -13,20 +16,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("scan", type=_FILE)
 @click.argument("segmentation", type=_FILE)
 @click.option("--ref", type=_FILE, help="A reference, or the manifest that names it.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
-    default="mrbrains13",
-    show_default=True,
-    help="What of the reference is left out, as in voxres evaluate.",
-)
-@click.option(
-    "--ref-coding",
-    type=click.Choice(["auto", "training", "testing"]),
-    default="auto",
-    show_default=True,
-    help="Codes of the reference, as in voxres evaluate.",
-)
+@reference_options
 @click.option(
     "--classes", metavar="NAME,NAME...", help="Of the codes 1, 2, ...  [default: CSF,GM,WM]"
 )
@@ -58,14 +48,8 @@ def command(
     With a reference: its outlines too, where the two differ, and Dice. Slices are shown as
     radiologists do: the subject's right is on the left.
     """
-    from click.core import ParameterSource
-
-    stated = {
-        name
-        for name in ("protocol", "ref_coding")
-        if ctx.get_parameter_source(name) != ParameterSource.DEFAULT
-    }
-    if ref is None and stated:
+    about_ref = (ctx.get_parameter_source(name) for name in ("protocol", "ref_coding"))
+    if ref is None and any(source != ParameterSource.DEFAULT for source in about_ref):
         raise click.UsageError("--protocol and --ref-coding are about a reference: pass --ref.")
     if ref is not None and classes is not None:
         raise click.UsageError("--classes is for a picture without --ref, which names them.")

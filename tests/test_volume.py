@@ -222,6 +222,14 @@ def test_other_than_three_axes_are_refused(shape: tuple[int, ...], tmp_path: Pat
         read_volume(tmp_path / "a.nii")
 
 
+def test_a_volume_with_more_axes_is_not_read(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4, 2), np.int16), np.eye(4)), tmp_path / "a.nii")
+    content = (tmp_path / "a.nii").read_bytes()
+    (tmp_path / "a.nii").write_bytes(content[:360])  # reading what is cut off would be an error
+    with pytest.raises(DataError, match="three axes"):
+        read_volume(tmp_path / "a.nii")
+
+
 def test_colours_are_refused(tmp_path: Path) -> None:
     colours = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     nib.save(nib.Nifti1Image(colours, np.eye(4)), tmp_path / "rgb.nii")

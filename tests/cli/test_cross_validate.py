@@ -103,6 +103,7 @@ def test_maps_in_sample_may_go_with_a_first_stage_of_folds(data, calls):
     assert sorted(folds) == [("a",), ("b",), ("c",)]
     assert how == AutoContext("in-sample", "folds")
     assert invoke("auto-context", data, "-o", data / "ac", *IN_SAMPLE).exit_code == 0
+    assert calls[1][0][3] == (), "no folds are made where none are used"
 
 
 @pytest.mark.parametrize(

@@ -76,19 +76,20 @@ def test_a_request_that_no_message_can_hold_is_not_sent(model):
     assert model.asked == []
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("way", WAYS)
-def test_ctrl_c_does_not_wait_for_answers(model, way):
+def test_ctrl_c_and_sigterm_do_not_wait_for_answers(model, way, end):
     def tiles():
         yield np.zeros((1, 8, 8, 8, 2), np.float32)
         assert stalls.wait(10)
-        raise KeyboardInterrupt
+        raise end
 
     stalls, over = threading.Event(), threading.Event()
     with WAYS[way](model) as address:
         engine = connect(address, way, server={"retries": 9}).engine
         model.before = lambda *_: stalls.set() or over.wait(30)
         start = time.perf_counter()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(end):
             list(engine.apply(lambda tile: engine.run(ANSWER, tile), tiles()))
         assert time.perf_counter() - start < 10
         over.set()

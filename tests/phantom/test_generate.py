@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
-from voxres_tf.files import file_hash
+from voxres_tf.files import file_hash, locked
 from voxres_tf.labels import scheme
 from voxres_tf.phantom import write
 from voxres_tf.phantom.generate import generate_subject
@@ -197,3 +198,10 @@ def test_the_real_scan_comes_with_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="mni152"):
         write_real(tmp_path)
     write_real(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("write", [lambda out: write_phantom(out, 1, 0, "small"), write_real])
+def test_one_process_at_a_time(write: Callable[[Path], object], tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(VoxResError, match="one process at a time"):
+        write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -33,7 +33,8 @@ class Line:
 def test_files_folders_and_the_packaged_one(tmp_path: Path, label_map: Path) -> None:
     for name in ("b.nii.gz", "a.nii", "c.mgz"):
         (tmp_path / name).touch()
-    (tmp_path / "LICENSE.txt").touch()
+    for name in ("LICENSE.txt", "._a.nii"):
+        (tmp_path / name).touch()
     found = find_heads([tmp_path, label_map, PACKAGED])
     assert [head.name for head in found] == ["a.nii", "b.nii.gz", "c.mgz", "head.nii.gz", "mni152"]
     assert isinstance(found[0], LabelHead)

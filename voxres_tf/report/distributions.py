@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from voxres_tf.evaluation.results import SCALE, TISSUES, TITLES, Results
 from voxres_tf.evaluation.scores import FIGURES
 from voxres_tf.files import atomic_path
+from voxres_tf.report.panels import literal
 
 # Blue and vermilion of Okabe and Ito, which colour-blind people can tell apart.
 POINT, MEDIAN, BOX, LINE = "#0072b2", "#d55e00", "#e9edf2", "#6b7480"
@@ -39,7 +40,7 @@ def distributions(path: Path, results: Sequence[Results]) -> None:
                 _row(axes, level, row, (tissue, column))
             axes.set_title(f"{tissue} {TITLES[column]} ({_UNITS[column]})", fontsize=11)
             _finish(axes)
-    grid[0, 0].set_yticks(range(len(results)), [_literal(r.name) for r in results])
+    grid[0, 0].set_yticks(range(len(results)), [literal(r.name) for r in results])
     grid[0, 0].set_ylim(max(len(results), 1) - 0.45, -0.55)
     figure.supxlabel(_CAPTION, fontsize=9.5, color="#333333")
     with atomic_path(path) as temporary:
@@ -77,8 +78,3 @@ def _finish(axes: Axes) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.06)
-
-
-def _literal(name: str) -> str:
-    """A name in which no dollar sign starts a formula."""
-    return name.replace("$", r"\$")

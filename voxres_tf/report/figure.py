@@ -17,6 +17,7 @@ from voxres_tf.report.panels import (
     INK,
     class_colours,
     draw_panel,
+    literal,
     name_row,
     name_sides,
 )
@@ -67,10 +68,9 @@ def _draw(views: Sequence[View]) -> Figure:
     for view in views:
         name_sides(grid[0, first])
         middle = left + (1 - left) * (first + len(view.levels) / 2) / len(columns)
-        text = _heading(view.case)
+        text = literal(_heading(view.case))
         figure.text(
-            middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top",
-            parse_math=False,
+            middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top"
         )  # fmt: skip
         first += len(view.levels)
     names = [name for view in views for name in view.case.class_names[1:]]
@@ -80,12 +80,12 @@ def _draw(views: Sequence[View]) -> Figure:
 
 def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bottom: float) -> None:
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=colour, linewidth=2.5, label=name)
+        Line2D([], [], color=colour, linewidth=2.5, label=literal(name))
         for name, colour in class_colours(list(names)).items()
     ]
     if with_difference:
         handles.append(Patch(color=DIFFERENCE, label="prediction differs from reference"))
-    legend = figure.legend(
+    figure.legend(
         handles=handles,
         loc="lower center",
         bbox_to_anchor=(0.5, bottom),
@@ -95,8 +95,6 @@ def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bott
         fontsize=10,
         borderpad=0.0,
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _heading(case: Case) -> str:

@@ -32,6 +32,11 @@ def class_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: TISSUE_COLOURS.get(name) or free[name] for name in names}
 
 
+def literal(text: str) -> str:
+    """A text in which no dollar sign starts a formula."""
+    return text.replace("$", r"\$")
+
+
 def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float]) -> None:
     """Draw one row of a slice.
 

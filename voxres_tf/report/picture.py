@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.evaluation.pairs import find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.report.cases import Case
-from voxres_tf.volume import read_volume, to_canonical
+from voxres_tf.volume import Grid, read_volume, to_canonical
 
 
 def segmented_case(
@@ -32,15 +34,12 @@ def segmented_case(
     Raises:
         DataError: if a file cannot be read, has other codes, or lies on another grid.
     """
-    image, labels = read_volume(scan), read_prediction(segmentation, tuple(class_names))
-    if fault := labels.grid.fault(image.grid):
-        rule, then = f"the grid of {scan}", "name the scan that it was made from"
-        raise DataError(message(segmentation, rule, fault, then))
+    labels = read_prediction(segmentation, tuple(class_names))
     return Case(
-        to_canonical(image.data, image.grid),
-        to_canonical(labels.data, image.grid),
+        _canonical_scan(scan, labels.grid, segmentation),
+        to_canonical(labels.data, labels.grid),
         None,
-        image.grid.canonical_spacing_mm,
+        labels.grid.canonical_spacing_mm,
         title,
         class_names=class_names,
     )
@@ -73,10 +72,23 @@ def compared_case(
     """
     (pair,) = find_pairs(segmentation, reference, coding)
     found = read_reference(pair.reference, protocol, coding)
-    names = found.class_names
-    alone = segmented_case(scan, segmentation, title=title, class_names=names)
-    own = read_prediction(segmentation, names)
-    prediction, common = to_common_axes(own, segmentation, found, reference)
-    return replace(
-        alone, prediction=prediction, reference=common.classes, scored=common.scored, dice=dice
+    labels = read_prediction(segmentation, found.class_names)
+    prediction, common = to_common_axes(labels, segmentation, found, reference)
+    return Case(
+        _canonical_scan(scan, labels.grid, segmentation),
+        prediction,
+        common.classes,
+        labels.grid.canonical_spacing_mm,
+        title,
+        dice,
+        common.scored,
+        found.class_names,
     )
+
+
+def _canonical_scan(scan: Path, grid: Grid, segmentation: Path) -> NDArray[Any]:
+    image = read_volume(scan)
+    if fault := grid.fault(image.grid):
+        rule, then = f"the grid of {scan}", "name the scan that it was made from"
+        raise DataError(message(segmentation, rule, fault, then))
+    return to_canonical(image.data, grid)

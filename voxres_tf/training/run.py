@@ -140,10 +140,12 @@ def check_same_data(
     if not (folder.state.is_file() and folder.summary.is_file()):
         return
     before = json.loads(folder.summary.read_text(encoding="utf-8"))
-    now = {"training": _keys(learning), "validation": _keys(held_out)}
-    known = {"training": before.get("data"), "validation": before.get("validation_data")}
-    for part, keys in now.items():
-        if known[part] != keys and not (part == "validation" and known[part] is None):
+    validation = _keys(held_out)
+    for part, keys, known in (
+        ("training", _keys(learning), before.get("data")),
+        ("validation", validation, before.get("validation_data", validation)),
+    ):
+        if keys != known:
             rule = f"a resumed run keeps its {part} subjects"
             received = "other files or another order"
             raise TrainingError(message(folder.path, rule, received, "start a new run"))
