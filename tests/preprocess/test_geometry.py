@@ -157,6 +157,17 @@ def test_labels_by_the_largest_fraction_by_hand() -> None:
     np.testing.assert_array_equal(result[0][:, 0, 0], [0, 3, 1])
 
 
+def test_no_class_grows_where_halves_meet() -> None:
+    # Layers of 3 to 7 voxels of 0.5 mm: half of their borders run through a voxel of 1 mm.
+    layers = np.repeat(np.arange(2000) % 2, np.random.default_rng(0).integers(3, 8, 2000))
+    layers = layers[: len(layers) // 2 * 2].reshape(-1, 1, 1)
+    found = working(layers.shape, (0.5, 1.0, 1.0))
+    for low, high in ((0, 1), (1, 3)):
+        classes = np.where(layers, high, low).astype(np.uint8)
+        result, _ = resample_labels(classes, np.ones(classes.shape, np.bool_), found)
+        assert (result == high).mean() == pytest.approx(layers.mean(), abs=0.005)
+
+
 @given(shape=SHAPES, spacing=SPACINGS, seed=st.integers(0, 99))
 @settings(max_examples=50)
 def test_labels_are_labels_that_were_there(

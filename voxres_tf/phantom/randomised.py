@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from voxres_tf.phantom.acquisition import acquire, store
@@ -13,7 +15,7 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 2
+GENERATOR_FORMAT = 3
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 _MM_PER_SAMPLE = 1.0
@@ -81,8 +83,13 @@ def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Po
         warp_mm=(rng.uniform(*config.lobes_mm), rng.uniform(*config.gyri_mm)),
         mirrored=config.mirrored,
     )
-    samples = max(1, round(thickness / _MM_PER_SAMPLE))
-    return Size((columns, rows, slices), (in_plane, in_plane, thickness), (1, 1, samples)), pose
+    samples = (1, 1, _odd_count(thickness / _MM_PER_SAMPLE))
+    return Size((columns, rows, slices), (in_plane, in_plane, thickness), samples), pose
+
+
+def _odd_count(least: float) -> int:
+    """The next odd number, at least 3 (see `Size.samples`)."""
+    return max(3, 2 * math.ceil((least - 1) / 2) + 1)
 
 
 def _draw_outside(rng: np.random.Generator, person: Person, config: Outside) -> tuple[Person, bool]:

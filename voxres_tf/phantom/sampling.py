@@ -21,7 +21,9 @@ class Size:
     Attributes:
         shape: voxels.
         spacing_mm: of the voxels.
-        samples: points per voxel along each axis that its partial volume is averaged over.
+        samples: points per voxel along each axis that its partial volume is averaged over; odd, so
+            that no voxel is half one tissue and half another, which `largest_share` would always
+            give to the same one of them and so make it larger.
     """
 
     shape: tuple[int, int, int]
@@ -44,7 +46,7 @@ class Size:
 SIZES: Mapping[str, Size] = MappingProxyType(
     {
         "full": Size((240, 240, 48), (0.958, 0.958, 3.0), (1, 1, 3)),
-        "small": Size((96, 96, 24), (2.4, 2.4, 6.0), (2, 2, 2)),
+        "small": Size((96, 96, 24), (2.4, 2.4, 6.0), (3, 3, 3)),
     }
 )
 
@@ -68,7 +70,8 @@ def largest_share(mixed: Floats, codes: Sequence[int]) -> NDArray[np.uint8]:
 
     Args:
         mixed: fractions of the tissues, float32 [T, ...].
-        codes: of each tissue, 0 or more; several tissues may share one.
+        codes: of each tissue, 0 or more; several tissues may share one. Of two that fill equal
+            parts the lower wins.
 
     Returns:
         uint8 [...].

@@ -19,7 +19,7 @@ from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import image_parts
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Counts up whenever the same files and config would give other channels."""
 
 

@@ -26,6 +26,8 @@ LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
 """Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
+_ASIDE = 0.01  # Of a working voxel: what labels are looked for off its centre, to have no ties.
+
 Array = NDArray[np.float32]
 Triple = tuple[float, float, float]
 
@@ -123,6 +125,9 @@ def resample_labels(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Labels on the working grid: each voxel gets what fills the largest part of it.
 
+    Of two classes that fill half of it each, the one on the far side wins, whichever it is: a rule
+    that named a class would make that one larger.
+
     Args:
         classes: uint8 [X, Y, Z] in canonical order, below 128.
         scored: bool [X, Y, Z].
@@ -192,12 +197,12 @@ def _linear(values: Array, positions: NDArray[np.float64], axis: int) -> Array:
 
 
 def _mean_within(values: Array, working: WorkingGrid, axis: int) -> Array:
-    """The mean of the scan's values within each working voxel, along an axis."""
+    """The mean of the scan's values within each working voxel, a trifle aside, along an axis."""
     size, half = working.own_shape[axis], working.factor(axis) / 2
     start = [(1, 0) if a == axis else (0, 0) for a in range(values.ndim)]
     integral = np.pad(np.cumsum(values, axis, dtype=np.float32), start)
     # Voxel i of the scan lies between the points i and i + 1 of the integral.
-    centre = working.in_own(axis) + 0.5
+    centre = working.in_own(axis) + 0.5 + _ASIDE * 2 * half
     low, high = (np.clip(centre + side, 0, size) for side in (-half, half))
     along = [-1 if a == axis else 1 for a in range(values.ndim)]
     width = (high - low).astype(np.float32).reshape(along)
