@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.phantom.conftest import CENTRE, FACE, NOD_DEG, STRAY
+from tests.phantom.conftest import CENTRE, FACE, NOD_DEG, STRAY, draw_codes
 from voxres_tf.errors import DataError
 from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
@@ -44,6 +44,11 @@ def test_every_tissue_has_a_class_and_a_code() -> None:
         ((3000, 3035, 4000, 4035, 5001, 5002), Tissue.WM),
         # aparc+aseg and aparc.a2009s+aseg: the first parcel of each hemisphere and the last.
         ((1000, 1035, 2000, 2035, 11100, 11175, 12100, 12175), Tissue.CORTEX),
+        # Outside the brain in SAMSEG and in FreeSurfer's whole heads.
+        ((165, 915), Tissue.BONE),
+        ((258, 908), Tissue.MUSCLE),
+        ((259, 506), Tissue.EYE),
+        ((24, 257), Tissue.CSF),
     ],
 )
 def test_parcellations_of_freesurfer_are_known(codes: tuple[int, ...], tissue: Tissue) -> None:
@@ -70,6 +75,31 @@ def test_what_is_not_attached_is_dropped(lattice: LabelLattice) -> None:
 
 def test_fluid_far_from_the_brain_is_soft_tissue(lattice: LabelLattice) -> None:
     assert lattice.tissues[FACE] == Tissue.MUSCLE
+
+
+def test_a_map_without_fluid_gets_it_around_the_brain(tmp_path: Path) -> None:
+    codes = draw_codes()
+    codes[np.isin(codes, (24, 507, 511, 515))] = 0
+    top = int(np.argwhere(codes[90, 110] == 3).max())
+    codes[87:93, 80:140, top - 8 :] = 0  # a sulcus, 6 mm wide
+    nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "aseg.nii.gz")
+    tissues = read_lattice(tmp_path / "aseg.nii.gz").tissues
+    assert set(tissues[88:92, 90:130, top - 5].ravel().tolist()) == {Tissue.CSF}
+    assert tissues[70, 110, :].tolist().count(Tissue.CSF) == pytest.approx(4, abs=3)
+    assert tissues[90, 110, top + 10] == Tissue.AIR
+    # Nothing that was there has become fluid.
+    np.testing.assert_array_equal(tissues == Tissue.WM, codes == 2)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_mirrored_head_is_an_error(mirrored: bool, tmp_path: Path) -> None:
+    codes = draw_codes()[::-1] if mirrored else draw_codes()
+    nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "head.nii.gz")
+    if mirrored:
+        with pytest.raises(DataError, match=r"lie as in a head.*mm off on the mean"):
+            read_lattice(tmp_path / "head.nii.gz")
+    else:
+        read_lattice(tmp_path / "head.nii.gz")
 
 
 def test_outside_the_map_is_air(lattice: LabelLattice) -> None:

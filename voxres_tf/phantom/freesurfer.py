@@ -8,26 +8,28 @@ from types import MappingProxyType
 from voxres_tf.phantom.tissues import Tissue
 
 _GROUPS = {
-    Tissue.AIR: (0,),
-    Tissue.CORTEX: (3, 42, 17, 53, 18, 54, 80),  # with hippocampus and amygdala
+    Tissue.AIR: (0, 130, 262),
+    Tissue.CORTEX: (3, 42, 17, 53, 18, 54, 80, 81, 82, 11300, 12300),  # with hippocampus, amygdala
     Tissue.DEEP_GM: (26, 58),
     Tissue.CAUDATE: (11, 50),
     Tissue.PUTAMEN: (12, 51, 30, 62),  # with the vessels that run through it
     Tissue.PALLIDUM: (13, 52),
     Tissue.THALAMUS: (9, 10, 48, 49),
-    Tissue.WM: (2, 41, 85, 192, 250, 251, 252, 253, 254, 255, 5001, 5002),
-    Tissue.LESION: (25, 57, 77, 78, 79),
-    Tissue.CSF: (24, 122),
+    Tissue.WM: (2, 41, 34, 66, 85, 192, 250, 251, 252, 253, 254, 255, 5001, 5002),
+    Tissue.LESION: (25, 57, 77, 78, 79, 99),
+    Tissue.CSF: (24, 122, 257),
     Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72, 136, 137, 163, 164),
-    Tissue.CEREBELLAR_GM: (8, 47),
+    Tissue.CEREBELLAR_GM: (8, 47, 172, 183, 184),
     Tissue.CEREBELLAR_WM: (7, 46),
-    Tissue.BRAINSTEM: (16, 28, 60),  # with the ventral diencephalon
-    # Beyond FreeSurfer's table: the whole-head maps of Billot et al. 2023 (SynthSeg).
-    Tissue.FAT: (507, 511),
-    Tissue.BONE: (515,),
-    Tissue.MARROW: (516,),
-    Tissue.EYE: (508,),
-    Tissue.MUSCLE: (502, 506, 509, 512, 514, 530),
+    Tissue.BRAINSTEM: (16, 28, 60, 174, 267),  # with the ventral diencephalon
+    # Outside the brain: SAMSEG and the segmentations of whole heads that FreeSurfer's PET tools
+    # make; 5xx in the maps of Billot et al. 2023 (SynthSeg), 9xx in SAMSEG's newer atlas.
+    Tissue.BONE: (165, 515, 915),
+    Tissue.MARROW: (516, 916),
+    Tissue.EYE: (259, 506),
+    Tissue.FAT: (507, 907, 511, 911),  # with skin
+    # Arteries, muscles of the eye, mucosa, veins, optic nerve; the spinal cord, as it is no brain.
+    Tissue.MUSCLE: (258, 502, 902, 508, 908, 509, 909, 514, 914, 530, 930, 126, 512),
 }
 
 TISSUE_OF: Mapping[int, Tissue] = MappingProxyType(

@@ -19,15 +19,15 @@ from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
 from voxres_tf.phantom.lesions import draw_lesions
+from voxres_tf.phantom.mending import BRAIN, attached, clear_far_fluid, fill_sulci
 from voxres_tf.phantom.randomisation import Lesions
-from voxres_tf.phantom.tissues import CLASSES, Tissue
+from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.volume import read_volume, to_canonical
 
 _SPACING_TOLERANCE = 0.05
-_FLUID_REACH_MM = 20.0
 _LANDMARK_VOXELS = 200
 _LANDMARKS_NEEDED = 6
-_BRAIN = np.isin(np.arange(len(Tissue)), [t for t in Tissue if CLASSES[t] and t != Tissue.CSF])
+_LANDMARK_ERROR_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,12 @@ class LabelPerson:
 def read_lattice(path: Path) -> LabelLattice:
     """Read a label map, mend what automated ones get wrong, and find its pose.
 
-    What is not attached to the head is dropped, and fluid far from the brain is soft tissue.
+    What is not attached to the head is dropped, and fluid far from the brain is soft tissue. A map
+    without fluid around the brain, such as aseg, gets it: in the sulci, and 2 mm around them.
 
     Raises:
-        DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, or lacks
-            the structures that tell its pose.
+        DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, lacks the
+            structures that tell its pose, or has them where no head has them.
     """
     volume = read_volume(path)
     if not np.allclose(volume.grid.spacing_mm, 1.0, atol=_SPACING_TOLERANCE):
@@ -159,12 +160,13 @@ def read_lattice(path: Path) -> LabelLattice:
             message(path, "a label map of 1 mm", volume.grid.spacing_mm, "resample it to 1 mm")
         )
     codes = to_canonical(volume.data, volume.grid)
-    tissues = _attached(_tissues(codes, path))
+    tissues = attached(_tissues(codes, path))
     matrix, shift = _pose(codes, path)
     coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
-    distance = signed_mm(closed(_BRAIN[coarse], 8), 0.8)
+    distance = signed_mm(closed(BRAIN[coarse], 8), 0.8)
     brain_mm = Field(distance, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM))
-    _clear_far_fluid(tissues, brain_mm)
+    clear_far_fluid(tissues, brain_mm)
+    fill_sulci(tissues, brain_mm)
     return LabelLattice(tissues, matrix, shift, brain_mm, _lesion_sites(coarse))
 
 
@@ -179,23 +181,6 @@ def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     for code in found.astype(int).tolist():
         table[code] = TISSUE_OF[code]
     return table[codes.astype(np.int64)]
-
-
-def _attached(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Keep the largest connected part: automated maps have stray bits outside the head."""
-    parts, count = ndimage.label(tissues != Tissue.AIR)
-    sizes = np.bincount(parts.ravel())[1:]
-    if count < 2:
-        return tissues
-    head: NDArray[np.uint8] = np.where(parts == 1 + int(sizes.argmax()), tissues, np.uint8(0))
-    return head
-
-
-def _clear_far_fluid(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
-    """Take what is called CSF in face and neck for soft tissue."""
-    places = np.argwhere(tissues == Tissue.CSF)
-    far = brain_mm.at(places.T.astype(np.float32)) > _FLUID_REACH_MM
-    tissues[tuple(places[far].T)] = Tissue.MUSCLE
 
 
 def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
@@ -214,10 +199,23 @@ def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
         rule = f"at least {_LANDMARKS_NEEDED} deep structures and cerebellum, for the pose"
         raise DataError(message(path, rule, len(centres), "use a map of the whole brain"))
     here, there = np.array(centres), np.array(targets)
-    rotation, _ = Rotation.align_vectors(here - here.mean(axis=0), there - there.mean(axis=0))
+    around, expected = here - here.mean(axis=0), there - there.mean(axis=0)
+    rotation, _ = Rotation.align_vectors(around, expected)
     matrix = rotation.as_matrix()
+    _check_fit(around, expected @ matrix.T, path)
     shift = here.mean(axis=0) - matrix @ there.mean(axis=0)
     return matrix.astype(np.float32), shift.astype(np.float32)
+
+
+def _check_fit(found: NDArray[np.float64], expected: NDArray[np.float64], path: Path) -> None:
+    """Whatever the size of the head, its structures lie where they lie in all; not in a mirror."""
+    scale = (found * expected).sum() / (expected**2).sum()
+    error = np.sqrt(((found / scale - expected) ** 2).sum(axis=1).mean())
+    if error > _LANDMARK_ERROR_MM:
+        rule = "deep structures and cerebellum lie as in a head, left and right on their own sides"
+        received = f"{error:.0f} mm off on the mean"
+        then = "check the codes, and the orientation in the header"
+        raise DataError(message(path, rule, received, then))
 
 
 def _lesion_sites(coarse: NDArray[np.uint8]) -> Floats:
