@@ -2,8 +2,9 @@
 
     python benchmarks/subsets.py MODEL DATA OUT [--protocol mrbrains13]
 
-OUT/NAME-VERSION-WEIGHTS gets a folder of segmentations and a table of scores per subset; WEIGHTS
-are the first 8 digits of the SHA-256 of the model's weights. What is there is not made again.
+OUT/NAME-VERSION-WEIGHTS-SCANS gets a folder of segmentations and a table of scores per subset;
+WEIGHTS and SCANS are the first 8 digits of the SHA-256 of the model's weights and of the data set's
+scans. What is there is not made again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import click
 
 from voxres_tf.contract import Contract
 from voxres_tf.dataset.layouts import find_subjects
+from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.evaluation.evaluate import evaluate
 from voxres_tf.evaluation.scores import Score, write_scores
+from voxres_tf.files import file_hash, json_hash
 from voxres_tf.inference.batch import predict_all
 from voxres_tf.inference.outputs import OutputPlan
 from voxres_tf.inference.predict import Predictor
@@ -35,8 +38,8 @@ TISSUES = ("CSF", "GM", "WM")
 def main(model: str, data: Path, out: Path, protocol: str) -> None:
     predictor = Predictor(model, probabilities=False, progress=True)
     modalities = predictor.contract.preprocess.modalities
-    out = folder_of(predictor.contract, out)
     subjects = find_subjects(data, layout="auto")
+    out = folder_of(predictor.contract, subjects, out)
     click.echo(f"| mean Dice (lowest) | {' | '.join(TISSUES)} |\n|---|{'---|' * len(TISSUES)}")
     for count in range(len(modalities), 0, -1):
         for subset in combinations(modalities, count):
@@ -53,9 +56,12 @@ def main(model: str, data: Path, out: Path, protocol: str) -> None:
             click.echo(f"| {', '.join(subset)} | {' | '.join(cells)} |")
 
 
-def folder_of(contract: Contract, out: Path) -> Path:
-    """The folder of one model's results."""
-    return out / f"{contract.name}-{contract.version}-{contract.weights_sha256[:8]}"
+def folder_of(contract: Contract, subjects: Sequence[SubjectFiles], out: Path) -> Path:
+    """The folder of one model's results on one data set."""
+    modalities = contract.preprocess.modalities
+    scans = {s.id: [file_hash(s.images[m]) for m in modalities if m in s.images] for s in subjects}
+    weights = contract.weights_sha256[:8]
+    return out / f"{contract.name}-{contract.version}-{weights}-{json_hash(scans)[:8]}"
 
 
 def _dice(scores: Sequence[Score], tissue: str) -> str:

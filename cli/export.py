@@ -30,7 +30,9 @@ from .options import ShapeType
     help="Version to write.  [default: one above the highest there]",
 )
 @click.option(
-    "--tile", type=ShapeType(), help="Voxels of a tile in prediction.  [default: training's crop]"
+    "--tile",
+    type=ShapeType(),
+    help="Voxels of a tile in prediction.  [default: training's crop, or larger as --init's]",
 )
 @click.option(
     "--serving", is_flag=True,

@@ -63,9 +63,10 @@ def command(
 
     start = find_start(init) if init else None
     subjects = find_subjects(data, layout=layout)
-    config = run_config(
-        modalities_of(subjects), classes=classes_of(subjects), start=start, **settings
-    )
+    modalities = modalities_of(subjects)
+    config = run_config(modalities, classes=classes_of(subjects), start=start, **settings)
+    if start:
+        click.echo(start.told(config, modalities))
     ids = [part.strip() for part in val.split(",") if part.strip()]
     if ids:
         learning, held_out = split_by_ids(subjects, ids)

@@ -52,10 +52,35 @@ def test_a_run_and_an_exported_model_are_read_alike(run: Path, tmp_path: Path) -
     for start in (first, second):
         assert (start.preprocess, start.model) == (SOURCE.preprocess, SOURCE.model)
         assert start.classes == SOURCE.classes
+    assert (first.patch, second.patch) == (SOURCE.training.crop, (16, 16, 16))
     assert is_run(run)
     assert not is_run(model)
     with pytest.raises(ModelError, match="an exported model holds its contract"):
         read_start(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "classes", "available", "text"),
+    [
+        (("t1", "flair"), SOURCE.classes, ("t1", "flair"), "Starts from first: t1, flair"),
+        (
+            ("t2", "t1"),
+            ("CLASS 1", "lesion"),
+            ("t1", "t1-ir", "t2"),
+            "Starts from first: t1; new modalities t2; without the data's t1-ir; "
+            "new classes lesion",
+        ),
+    ],
+)
+def test_it_tells_what_is_taken(
+    run: Path,
+    modalities: tuple[str, ...],
+    classes: tuple[str, ...],
+    available: tuple[str, ...],
+    text: str,
+) -> None:
+    config = SOURCE.updated(preprocess={"modalities": modalities}).for_classes(classes)
+    assert read_start(run).told(config, available) == text
 
 
 def test_two_stages_are_refused(tmp_path: Path) -> None:

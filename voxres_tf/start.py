@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Start:
         preprocess: how its channels were made.
         model: its shape.
         classes: names of its outputs.
+        patch: voxels of its tiles, or of a run's crops.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Start:
     preprocess: PreprocessConfig
     model: ModelConfig
     classes: tuple[str, ...]
+    patch: tuple[int, int, int]
 
     def configured(self, base: RunConfig, stated: Mapping[str, Any]) -> RunConfig:
         """A configuration whose network and pre-processing are the source's.
@@ -53,6 +55,29 @@ class Start:
             "model": self.model.model_dump(exclude=ENDS),
         }
         return base.updated(**{name: sections[name] | stated.get(name, {}) for name in sections})
+
+    def told(self, config: RunConfig, available: Sequence[str]) -> str:
+        """What a training takes from the source, what is new to it, and what it leaves out.
+
+        Args:
+            config: of the training.
+            available: modalities of its data set.
+        """
+        taken, known = config.preprocess.modalities, self.preprocess.modalities
+        source = self.name if self.version is None else f"{self.name} {self.version}"
+        parts = [f"Starts from {source}: {', '.join(m for m in taken if m in known)}"]
+        for what, names in (
+            ("new modalities", [m for m in taken if m not in known]),
+            ("without the data's", [m for m in available if m not in taken]),
+            ("new classes", [c for c in config.classes if not self.knows(c)]),
+        ):
+            if names:
+                parts.append(f"{what} {', '.join(names)}")
+        return "; ".join(parts)
+
+    def knows(self, name: str) -> bool:
+        """Whether it has a class of this name, in capitals or not."""
+        return name.casefold() in map(str.casefold, self.classes)
 
     def require_match(self, config: RunConfig) -> None:
         """Hold a configuration to what the weights can be used for.
@@ -97,7 +122,16 @@ def read_start(path: Path) -> Start:
     if (path / CONFIG_FILE).is_file():
         config = load(RunConfig, path / CONFIG_FILE)
         name = path.resolve().name
-        start = Start(path, name, None, None, config.preprocess, config.model, config.classes)
+        start = Start(
+            path,
+            name,
+            None,
+            None,
+            config.preprocess,
+            config.model,
+            config.classes,
+            config.training.crop,
+        )
     else:
         contract = read_contract(path)
         start = Start(
@@ -108,6 +142,7 @@ def read_start(path: Path) -> Start:
             contract.preprocess,
             contract.model,
             contract.classes,
+            contract.patch,
         )
     if start.model.context_channels:
         raise _two_stages(path)

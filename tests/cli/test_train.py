@@ -156,6 +156,7 @@ def test_init_gives_network_and_preprocessing(
     code, output = invoke(data, "-o", tmp_path / "run", "--init", source, "--steps", 5)
     assert code == 0, output
     config = calls[0]["config"]
+    assert "Starts from source: flair; without the data's t1\n" in output
     assert calls[0]["start"].path == source
     assert config.training == PRESETS["finetune"].updated(training={"steps": 5}).training
     assert (config.model.width, config.model.thin_kernels) == (6, True)

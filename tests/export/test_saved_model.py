@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from math import prod
 from pathlib import Path
@@ -150,6 +151,15 @@ def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
     with pytest.raises(OutputExistsError, match="Choose another version"):
         export_run(tiny_run, output, version=4)
     assert sorted(p.name for p in output.iterdir()) == [".partial-9", "4", "5", "notes"]
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_a_tile_as_large_as_that_of_what_the_training_began_with(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    crop = read_contract(export_run(run, tmp_path / "m")).patch
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"init_patch": [48, 8, crop[2]]}))
+    assert read_contract(export_run(run, tmp_path / "n")).patch == (48, crop[1], crop[2])
 
 
 @pytest.mark.usefixtures("no_fresh_process")

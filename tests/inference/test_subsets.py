@@ -1,4 +1,4 @@
-"""`benchmarks/subsets.py`: where it keeps what a model has segmented."""
+"""`benchmarks/subsets.py`: where it keeps what a model has segmented, of which scans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voxres_tf.inference.batch import Outcome
 from voxres_tf.inference.outputs import OutputPlan
 
 
-def test_another_model_s_segmentations_are_not_scored(
+def test_segmentations_of_another_model_or_data_set_are_not_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contract = formula_contract()
@@ -34,19 +34,21 @@ def test_another_model_s_segmentations_are_not_scored(
         return SimpleNamespace(contract=contract.model_copy(update={"weights_sha256": name * 64}))
 
     images = {"t1": tmp_path / "t1.nii", "flair": tmp_path / "flair.nii"}
+    for path in images.values():
+        path.write_text("scan")
     scores = [SimpleNamespace(class_name=name, dice=0.5) for name in subsets.TISSUES]
     monkeypatch.setattr(subsets, "Predictor", model)
     monkeypatch.setattr(subsets, "find_subjects", lambda *_, **__: [SubjectFiles("1", images)])
     monkeypatch.setattr(subsets, "predict_all", predict)
     monkeypatch.setattr(subsets, "evaluate", lambda *_, **__: SimpleNamespace(scores=scores))
     monkeypatch.setattr(subsets, "write_scores", lambda *_: None)
-    for name in ("a", "b", "a"):
+    for name in ("a", "b", "a", "b"):
+        if len(made) == 6 and name == "b":
+            images["flair"].write_text("another")
         done = CliRunner().invoke(subsets.main, [name, str(tmp_path), str(tmp_path / "out")])
         assert done.exit_code == 0, done.output
         assert "| t1, flair | 0.500 (0.500) |" in done.output
-    folders = [f"formula-3-{name * 8}" for name in "ab"]
-    assert made == [
-        Path(folder, subset, "1_dseg.nii.gz")
-        for folder in folders
-        for subset in ("t1+flair", "t1", "flair")
-    ]
+    assert [str(path.parent.name) for path in made] == ["t1+flair", "t1", "flair"] * 3
+    folders = [path.parent.parent.name for path in made[::3]]
+    assert [folder[:19] for folder in folders] == [f"formula-3-{n * 8}-" for n in "abb"]
+    assert folders[0][19:] == folders[1][19:] != folders[2][19:]

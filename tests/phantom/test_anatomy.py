@@ -9,7 +9,13 @@ import pytest
 
 from voxres_tf.errors import DataError
 from voxres_tf.phantom import anatomy as module
-from voxres_tf.phantom.anatomy import ellipsoid, load_anatomy, read_mni
+from voxres_tf.phantom.anatomy import (
+    LATTICE_STEP_MM,
+    ellipsoid,
+    load_anatomy,
+    read_mni,
+    signed_mm,
+)
 
 
 def test_the_maps_are_those_of_the_mni152() -> None:
@@ -42,6 +48,15 @@ def test_lesions_may_arise_in_white_matter_only() -> None:
     found = load_anatomy()
     assert len(found.lesion_sites_mm) > 100
     assert found.wm.at(np.ascontiguousarray(found.lesion_sites_mm.T)).min() > 0.9
+
+
+def test_distances_are_those_to_the_surface() -> None:
+    index = np.indices((61, 61, 61), dtype=np.float32) - 30
+    radius_mm = LATTICE_STEP_MM * np.sqrt((index**2).sum(axis=0))
+    found = signed_mm(radius_mm < 60, 0.8)
+    near = np.abs(radius_mm - 60) < 12
+    assert np.abs(found - (radius_mm - 60))[near].mean() < 0.3
+    assert abs((found - (radius_mm - 60))[near & (radius_mm > 61)].mean()) < 0.2
 
 
 def test_ellipsoid_by_hand() -> None:

@@ -14,6 +14,7 @@ from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.files import file_hash, locked
 from voxres_tf.labels import scheme
 from voxres_tf.phantom import write
+from voxres_tf.phantom.anatomy import read_mni
 from voxres_tf.phantom.generate import generate_subject
 from voxres_tf.phantom.sampling import SIZES
 from voxres_tf.phantom.write import write_phantom, write_real
@@ -191,6 +192,8 @@ def test_the_real_scan_comes_with_a_manifest(tmp_path: Path) -> None:
     assert t1.data.shape == labels.data.shape == (197, 233, 189)
     assert t1.grid.distance_mm(labels.grid) == 0
     assert labels.data[t1.data > 0].min() > 0
+    fluid = 255 - sum(read_mni(kind).data.astype(int) for kind in ("gm", "wm"))
+    assert fluid[labels.data == 1].min() >= 85  # a third of the voxel, else another fills more
     csf, gm, wm = (int((labels.data == k).sum()) / 1000 for k in (1, 2, 3))
     assert 800 < gm < 1100
     assert 550 < wm < 800

@@ -49,6 +49,7 @@ def test_every_tissue_has_a_class_and_a_code() -> None:
         ((258, 908), Tissue.MUSCLE),
         ((259, 506), Tissue.EYE),
         ((24, 257), Tissue.CSF),
+        ((31, 63), Tissue.PLEXUS),
     ],
 )
 def test_parcellations_of_freesurfer_are_known(codes: tuple[int, ...], tissue: Tissue) -> None:

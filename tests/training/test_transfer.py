@@ -69,6 +69,7 @@ def test_every_weight_arrives_by_its_name(tiny_run: Path, tiny_model: Path, kind
     assert record["init_weights_sha256"] == stages.weights_hash()
     assert record["init_name"] == ("run" if kind == "run" else "tiny")
     assert record.get("init_version") == (None if kind == "run" else 1)
+    assert record["init_patch"] == list(stages.last.config.training.crop)
 
 
 @pytest.mark.parametrize("architecture", ["voxresnet", "unet3d"])
@@ -81,7 +82,7 @@ def test_other_channels_and_classes(tmp_path: Path, architecture: str) -> None:
     trained = build_network(source.model)
     trained.save_weights(str(tmp_path / "last.weights.h5"))
     config = source.updated(preprocess={"modalities": ("flair", "t2")})
-    config = config.for_classes(["background", "lesion", "CSF"])
+    config = config.for_classes(["background", "lesion", "csf"])  # of the source's CSF
     model = build_network(config.model)
     before, given = arrays(model), arrays(trained)
     begin_with(model, config, read_start(tmp_path))

@@ -52,8 +52,9 @@ def export_run(
         name: of the model in its contract; the output folder's by default.
         version: 1 or more; one above the highest that is there by default.
         tile: voxels of the tiles by which whole volumes are predicted, multiples of 8; by default
-            the training's crop. The networks see nothing beyond a tile, so that a larger one is
-            often the better one, and takes more memory.
+            the training's crop, or the tile of what it began with where that is larger. The
+            networks see nothing beyond a tile, so that a larger one is often the better one, and
+            takes more memory.
         serving: write warm-up requests into the version, and beside it what TF Serving reads (see
             `serving.write_settings`).
 
@@ -177,8 +178,14 @@ def _contract(
     stages: Stages, name: str, version: int, tile: tuple[int, int, int] | None
 ) -> Contract:
     last = stages.last
+    training = _training(last.run)
+    if not tile:
+        # A short training at small crops makes good use of the larger tiles of what it began with.
+        crop = last.config.training.crop
+        began = training.get("init_patch", crop)
+        tile = (max(crop[0], began[0]), max(crop[1], began[1]), max(crop[2], began[2]))
     # Held to the same rules as a crop.
-    config = last.config.updated(training={"crop": tile} if tile else {})
+    config = last.config.updated(training={"crop": tile})
     return Contract(
         name=name,
         version=version,
@@ -189,7 +196,7 @@ def _contract(
         classes=last.config.classes,
         first_stage=tuple(stage.config.model for stage in stages.first),
         patch=config.training.crop,
-        training=_training(last.run),
+        training=training,
         versions={
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},

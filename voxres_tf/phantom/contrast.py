@@ -41,6 +41,7 @@ T1_FLAIR = MappingProxyType(
         Tissue.PALLIDUM: (0.97, 0.85),
         Tissue.THALAMUS: (0.88, 1.08),
         Tissue.MARROW: (0.75, 0.60),
+        Tissue.PLEXUS: (0.52, 0.95),
     }
 )
 """Intensity in T1 and FLAIR, white matter = 1."""
@@ -66,6 +67,7 @@ RELAXATION = MappingProxyType(
         Tissue.PALLIDUM: (950.0, 60.0, 0.74),
         Tissue.THALAMUS: (1100.0, 78.0, 0.78),
         Tissue.MARROW: (500.0, 70.0, 0.60),
+        Tissue.PLEXUS: (1800.0, 120.0, 0.90),
     }
 )
 """T1 in ms, T2 in ms and proton density at 3 T."""
@@ -128,4 +130,5 @@ def _arbitrary(rng: np.random.Generator, least: float) -> NDArray[np.float64]:
     for tissue in _BETWEEN:
         share = rng.uniform(0.0, 0.7)
         signals[tissue] = (1 - share) * signals[_GREY] + share * signals[_WHITE]
+    signals[Tissue.PLEXUS] = (signals[_GREY] + signals[_FLUID]) / 2
     return signals

@@ -18,7 +18,8 @@ _GROUPS = {
     Tissue.WM: (2, 41, 34, 66, 85, 192, 250, 251, 252, 253, 254, 255, 5001, 5002),
     Tissue.LESION: (25, 57, 77, 78, 79, 99),
     Tissue.CSF: (24, 122, 257),
-    Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72, 136, 137, 163, 164),
+    Tissue.VENTRICLE: (4, 5, 14, 15, 43, 44, 72),
+    Tissue.PLEXUS: (31, 63, 136, 137, 163, 164),
     Tissue.CEREBELLAR_GM: (8, 47, 172, 183, 184),
     Tissue.CEREBELLAR_WM: (7, 46),
     Tissue.BRAINSTEM: (16, 28, 60, 174, 267),  # with the ventral diencephalon

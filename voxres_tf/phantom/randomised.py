@@ -15,10 +15,10 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 3
+GENERATOR_FORMAT = 4
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
-_MM_PER_SAMPLE = 1.0
+_MM_PER_SAMPLE = 0.5
 _STORED_SCALE = 1000.0
 
 

@@ -27,10 +27,11 @@ class Tissue(IntEnum):
     PALLIDUM = 16
     THALAMUS = 17
     MARROW = 18
+    PLEXUS = 19
 
 
-TRAINING_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 0, 0, 0, 0, 2, 2, 2, 2, 0)
+TRAINING_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 0, 0, 0, 0, 2, 2, 2, 2, 0, 6)
 """MRBrainS13's code in LabelsForTraining for each `Tissue`."""
 
-CLASSES = (0, 2, 2, 3, 3, 1, 1, 2, 3, 3, 0, 0, 0, 0, 2, 2, 2, 2, 0)
+CLASSES = (0, 2, 2, 3, 3, 1, 1, 2, 3, 3, 0, 0, 0, 0, 2, 2, 2, 2, 0, 1)
 """Class of each `Tissue` over the whole brain: cerebellum and brainstem are GM and WM too."""

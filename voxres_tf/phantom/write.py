@@ -175,8 +175,8 @@ def _same_recipe(path: Path, recipe: Mapping[str, Any]) -> bool:
 def write_real(out: Path, *, overwrite: bool = False) -> Path:
     """Write the packaged MNI152 T1 and its tissues as a data set of one subject.
 
-    The T1 is an average of real scans, skull-stripped. Its labels are 2 where the map of grey
-    matter is above one half, 3 likewise for white matter, 1 in the rest of the brain.
+    The T1 is an average of real scans, skull-stripped. Its labels are that of
+    grey matter (2), white matter (3) and what they leave (1) which fills most of a voxel.
 
     Returns:
         the manifest `out/manifest.csv` (columns subject, t1, label, scheme); the volumes
@@ -188,7 +188,9 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     """
     folder, manifest = out / "mni152", out / MANIFEST_NAME
     t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
-    codes = np.select([gm.data > 127, wm.data > 127, t1.data > 0], [2, 3, 1], 0).astype(np.uint8)
+    grey, white = gm.data.astype(np.int16), wm.data.astype(np.int16)
+    largest = np.argmax([255 - grey - white, grey, white], axis=0) + 1
+    codes = np.where(t1.data > 0, largest, 0).astype(np.uint8)
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
     with locked(out):
         for path in (folder, manifest):

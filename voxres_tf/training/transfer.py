@@ -25,8 +25,9 @@ random channels as known ones would change every filter's answer by half, and th
 go into undoing that. Not zero, so that the new channel has a part in the answer from the start.
 """
 
-Record = dict[str, str | int]
-"""`init_name`, `init_version` and `init_weights_sha256` of summary.json; empty without a source."""
+Record = dict[str, str | int | list[int]]
+"""`init_name`, `init_version`, `init_weights_sha256` and `init_patch` of summary.json; empty
+without a source."""
 
 
 def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
@@ -34,7 +35,7 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
 
     The kernels of the first convolution go by the names of the channels; those of channels that are
     new stay random, `NEW_CHANNEL` times as large. Those of the classifiers go by the names of the
-    classes; what is new there stays as it is. The optimiser begins anew.
+    classes, in capitals or not; what is new there stays as it is. The optimiser begins anew.
 
     Args:
         model: of `build_network` and the config, with its random weights.
@@ -66,6 +67,7 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
     record: Record = {
         "init_name": start.name,
         "init_weights_sha256": weights_hash(v.numpy() for v in source.weights),
+        "init_patch": list(start.patch),
     }
     return record | ({"init_version": start.version} if start.version is not None else {})
 
@@ -90,9 +92,10 @@ def by_name(
         float32, of the shape of `fresh`: trained where a name is known, else fresh.
     """
     found = np.moveaxis(fresh, axis, 0).copy()
+    places = {name.casefold(): place for place, name in enumerate(known)}
     for number, name in enumerate(wanted):
-        if name in known:
-            found[number] = trained.take(list(known).index(name), axis)
+        if name.casefold() in places:
+            found[number] = trained.take(places[name.casefold()], axis)
     return np.moveaxis(found, 0, axis)
 
 
@@ -116,7 +119,8 @@ def recorded(folder: RunFolder, start: Start | None) -> Record:
     if start.weights_sha256:  # a run's weights may have gone on since
         asked["init_weights_sha256"] = start.weights_sha256
     if any(record.get(name) != value for name, value in asked.items()):
-        began = " ".join(str(value) for value in record.values()) or "random weights"
+        told = [str(value) for value in record.values() if not isinstance(value, list)]
+        began = " ".join(told) or "random weights"
         raise TrainingError(
             message(
                 folder.path,
