@@ -179,10 +179,10 @@ def _contract(
 ) -> Contract:
     last = stages.last
     training = _training(last.run)
+    crop = last.config.training.crop
+    began = training.pop("init_patch", crop)
     if not tile:
         # A short training at small crops makes good use of the larger tiles of what it began with.
-        crop = last.config.training.crop
-        began = training.get("init_patch", crop)
         tile = (max(crop[0], began[0]), max(crop[1], began[1]), max(crop[2], began[2]))
     # Held to the same rules as a crop.
     config = last.config.updated(training={"crop": tile})
