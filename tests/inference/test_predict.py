@@ -48,6 +48,16 @@ def test_memory_and_disk_give_the_same(make_predictor, write_subject):
     )
 
 
+def test_files_by_modality_are_a_subject(make_predictor, write_subject):
+    files = write_subject()
+    found = make_predictor()({modality: str(path) for modality, path in files.images.items()})
+    assert found.id == "scan"
+    np.testing.assert_array_equal(found.labels.data, make_predictor()(files).labels.data)
+    for wrong in ("my.nii.gz", files.images["t1"], None):
+        with pytest.raises(ConfigError, match=r"modality -> file.*all it with"):
+            make_predictor()(wrong)
+
+
 def test_probabilities_that_are_not_kept(make_predictor, write_subject):
     files = write_subject()
     found = make_predictor(probabilities=False)(files)

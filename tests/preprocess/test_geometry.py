@@ -13,6 +13,7 @@ from voxres_tf.config import Resolution
 from voxres_tf.errors import DataError
 from voxres_tf.preprocess.geometry import (
     WorkingGrid,
+    labels_back,
     resample_back,
     resample_image,
     resample_labels,
@@ -155,6 +156,19 @@ def test_labels_by_the_largest_fraction_by_hand() -> None:
     classes = np.array([0, 0, 3, 1, 1], np.uint8).reshape(5, 1, 1)
     result = resample_labels(classes, np.ones((5, 1, 1), np.bool_), found)
     np.testing.assert_array_equal(result[0][:, 0, 0], [0, 3, 1])
+
+
+@given(shape=st.tuples(st.integers(1, 40), *[st.integers(1, 9)] * 2), spacing=SPACINGS)
+@settings(max_examples=60)
+def test_labels_back_are_the_most_probable_classes(
+    shape: tuple[int, int, int], spacing: Any
+) -> None:
+    found = working(shape, spacing)
+    probabilities = np.random.default_rng(0).random((*found.shape, 3), np.float32)
+    labels = labels_back(probabilities, found)
+    assert (labels.dtype, labels.shape) == (np.uint8, shape)
+    expected = resample_back(probabilities, found).argmax(axis=-1)
+    np.testing.assert_array_equal(labels, expected)
 
 
 def test_no_class_grows_where_halves_meet() -> None:

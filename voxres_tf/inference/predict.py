@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -138,19 +139,25 @@ class Predictor:
 
         return SavedModelEngine(self.path, self.contract, self.device)
 
-    def __call__(self, subject: Subject | SubjectFiles) -> Prediction:
+    def __call__(self, subject: Subject | SubjectFiles | Mapping[str, str | Path]) -> Prediction:
         """Segment one subject.
 
         Args:
-            subject: on disk or in memory; modalities that the model does not take are left alone,
-                and those that it need not have may be missing.
+            subject: on disk or in memory, or modality -> file; what the model does not take is left
+                alone, and what it need not have may be missing.
 
         Raises:
+            ConfigError: if the subject is something else.
             DataError: if a modality is missing that the model needs, or a file, a volume or a grid
                 breaks a rule.
             ModelError: if the network cannot be loaded or run.
             ServerError: if the server gives no sound answer.
         """
+        if isinstance(subject, Mapping):
+            subject = SubjectFiles("scan", {m: Path(file) for m, file in subject.items()})
+        if not isinstance(subject, Subject | SubjectFiles):
+            then = 'call it with {"t1": "my.nii.gz"}'
+            raise ConfigError(message("subject", "modality -> file", type(subject).__name__, then))
         seconds: dict[str, float] = {}
         modalities = self._taken(subject)
         with _timed(seconds, "read"):
@@ -160,7 +167,8 @@ class Predictor:
                 require_subject(subject, modalities)
         with _timed(seconds, "prepare"):
             look = stack_modalities if self._whole else prepare
-            prepared = look(_without_labels(subject), self._preprocess)
+            # What its labels hold must not matter to its prediction.
+            prepared = look(replace(subject, labels=None), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
         with _timed(seconds, "predict"):
             labels, probabilities = self._tissues(prepared)
@@ -190,9 +198,8 @@ class Predictor:
             probabilities = self.engine.run(SEGMENT_PROBABILITIES, image)
         else:
             probabilities = self._probabilities(image, prepared.id)
-        probabilities = prepared.on_own_grid(probabilities)
-        labels = probabilities.argmax(axis=-1).astype(np.uint8)
-        return labels, probabilities if self.keep_probabilities else None
+        labels = prepared.labels_on_own_grid(probabilities)
+        return labels, prepared.on_own_grid(probabilities) if self.keep_probabilities else None
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
@@ -233,11 +240,6 @@ class Predictor:
         counts = np.bincount(labels.reshape(-1), minlength=len(self.contract.classes))
         names = enumerate(self.contract.classes)
         return {name: int(counts[number]) * voxel_ml for number, name in names if number}
-
-
-def _without_labels(subject: Subject) -> Subject:
-    # What a subject's labels hold must not matter to its prediction.
-    return Subject(subject.id, subject.images, subject.grid)
 
 
 @contextmanager

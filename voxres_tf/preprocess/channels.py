@@ -14,6 +14,7 @@ from voxres_tf.labels import scheme
 from voxres_tf.preprocess.filters import equalise_slices, normalise_slices, subtract_gaussian
 from voxres_tf.preprocess.geometry import (
     WorkingGrid,
+    labels_back,
     resample_back,
     resample_image,
     resample_labels,
@@ -51,6 +52,14 @@ class Prepared:
             probabilities: float32 [X, Y, Z, K], of the shape of `image`.
         """
         return from_canonical(resample_back(probabilities, self.working), self.grid)
+
+    def labels_on_own_grid(self, probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The most probable class of each voxel of the subject's own grid, uint8 [X, Y, Z].
+
+        Args:
+            probabilities: as of `on_own_grid`.
+        """
+        return from_canonical(labels_back(probabilities, self.working), self.grid)
 
 
 def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:

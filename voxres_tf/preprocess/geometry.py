@@ -26,6 +26,7 @@ LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
 """Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
+_SLAB = 16
 _ASIDE = 0.01  # Of a working voxel: what labels are looked for off its centre, to have no ties.
 
 Array = NDArray[np.float32]
@@ -165,6 +166,35 @@ def resample_back(probabilities: Array, working: WorkingGrid) -> Array:
     for axis in reversed(working.resampled):
         probabilities = _linear(probabilities, working.from_own(axis), axis)
     return probabilities
+
+
+def labels_back(probabilities: Array, working: WorkingGrid) -> NDArray[np.uint8]:
+    """The most probable class of each of the scan's own voxels.
+
+    As the largest of `resample_back`, slab by slab, so that probabilities on a fine grid, 16 bytes
+    a voxel with four classes, never exist as a whole.
+
+    Args:
+        probabilities: float32 [X, Y, Z, K] on the working grid.
+        working: of the scan.
+
+    Returns:
+        uint8 [X, Y, Z] of the scan's shape; of equal ones the first.
+    """
+    labels = np.empty(working.own_shape, np.uint8)
+    last = working.shape[0] - 1
+    places = np.clip(working.from_own(0), 0, last)
+    for start in range(0, len(places), _SLAB):
+        within = places[start : start + _SLAB]
+        low, high = int(within[0]), int(np.ceil(within[-1]))
+        part = probabilities[low : high + 1]
+        for axis in (2, 1):
+            if axis in working.resampled:
+                part = _linear(part, working.from_own(axis), axis)
+        if 0 in working.resampled:
+            part = _linear(part, within - low, 0)
+        labels[start : start + _SLAB] = part.argmax(axis=-1)
+    return labels
 
 
 def _in_plane(mm: float, resolution: Resolution) -> float:
