@@ -71,6 +71,19 @@ def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
     assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
 
 
+def test_signals_of_arbitrary_contrasts_are_those_of_the_config() -> None:
+    ranges = Contrast(
+        arbitrary=1, arbitrary_signals=(0.4, 0.6), least_difference=0.05, alike_sd=0, tissue_sd=0,
+        outside_sd=0, between=(1, 1),
+    )  # fmt: skip
+    signals, _ = draw_contrast(np.random.default_rng(0), "T1", ranges)
+    assert signals[1:].min() >= np.float32(0.4)
+    assert signals.max() <= 0.6
+    assert signals[Tissue.BRAINSTEM] == signals[Tissue.WM] == signals[Tissue.THALAMUS]
+    grey, fluid = signals[[Tissue.CORTEX, Tissue.CSF]]
+    assert signals[Tissue.PLEXUS] == pytest.approx((grey + fluid) / 2)
+
+
 @pytest.mark.parametrize("share", [0, 1])
 def test_a_scan_of_magnitudes_has_signed_signals(share: float) -> None:
     ranges = Contrast(arbitrary=0, magnitude=share)

@@ -42,7 +42,7 @@ def acquire(
         along = 0.0
     blur = rng.uniform(*config.blur_mm)
     signal = ndimage.gaussian_filter(signal, np.array([blur, blur, along]) / spacing)
-    texture = smooth_noise(rng, signal.shape, (1.0 / spacing).tolist())
+    texture = smooth_noise(rng, signal.shape, (config.grain_mm / spacing).tolist())
     bias = np.exp(
         np.float32(rng.uniform(*config.bias))
         * _broad_field(rng, signal.shape, spacing_mm, config.bias_mm)

@@ -98,7 +98,7 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
     """
     magnitude = False
     if rng.random() < config.arbitrary:
-        signals = _arbitrary(rng, config.least_difference)
+        signals = _arbitrary(rng, config)
     elif sequence == "T1_IR":
         inversion = rng.uniform(*config.inversion_ms)
         signals = np.array([inversion_recovery(*RELAXATION[t], inversion) for t in Tissue])
@@ -120,15 +120,15 @@ def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float)
     return float(density * recovery * np.exp(-_TE / t2_ms))
 
 
-def _arbitrary(rng: np.random.Generator, least: float) -> NDArray[np.float64]:
-    """Random signals 0..1 in which GM differs from WM and from CSF."""
-    signals = rng.uniform(0.05, 1.0, len(Tissue))
+def _arbitrary(rng: np.random.Generator, config: Contrast) -> NDArray[np.float64]:
+    """Random signals in which GM differs from WM and from CSF."""
+    signals, least = rng.uniform(*config.arbitrary_signals, len(Tissue)), config.least_difference
     while min(abs(signals[_GREY] - signals[_WHITE]), abs(signals[_GREY] - signals[_FLUID])) < least:
-        signals[[_GREY, _WHITE, _FLUID]] = rng.uniform(0.05, 1.0, 3)
+        signals[[_GREY, _WHITE, _FLUID]] = rng.uniform(*config.arbitrary_signals, 3)
     for tissue, model in _ALIKE.items():
-        signals[tissue] = signals[model] * rng.normal(1.0, 0.05)
+        signals[tissue] = signals[model] * rng.normal(1.0, config.alike_sd)
     for tissue in _BETWEEN:
-        share = rng.uniform(0.0, 0.7)
+        share = rng.uniform(*config.between)
         signals[tissue] = (1 - share) * signals[_GREY] + share * signals[_WHITE]
     signals[Tissue.PLEXUS] = (signals[_GREY] + signals[_FLUID]) / 2
     return signals

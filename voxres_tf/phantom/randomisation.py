@@ -23,6 +23,12 @@ def _from_0(values: tuple[float, float]) -> tuple[float, float]:
     return values
 
 
+def _to_1(values: tuple[float, float]) -> tuple[float, float]:
+    if values[1] > 1:
+        raise ValueError("a range of shares, 1 at most")
+    return values
+
+
 NotNegativeRange = Annotated[Range, AfterValidator(_from_0)]
 """(low, high), neither below 0."""
 
@@ -103,7 +109,12 @@ class Contrast(Config):
 
     Attributes:
         arbitrary: share of scans whose tissues have random signals.
-        least_difference: of GM to WM and of GM to CSF in such scans, whose signals lie in 0..1.
+        arbitrary_signals: in such scans.
+        least_difference: of GM to WM and of GM to CSF in such scans.
+        alike_sd: by how much cerebellum, brainstem and ventricles differ there from what they are
+            made of, relative.
+        between: how far the signals of deep grey matter lie there from that of cortex to that of
+            white matter.
         power: exponent on the signals of T1 and FLAIR; above 1 they differ more.
         tissue_sd: of each tissue's signal, relative.
         outside_sd: the same outside the brain, where scanners and heads differ more.
@@ -114,7 +125,10 @@ class Contrast(Config):
     """
 
     arbitrary: Share = 0.1
-    least_difference: Annotated[float, Field(ge=0, le=0.5)] = 0.12
+    arbitrary_signals: NotNegativeRange = (0.05, 1.0)
+    least_difference: NotNegative = 0.12
+    alike_sd: NotNegative = 0.05
+    between: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.7)
     power: NotNegativeRange = (0.75, 1.5)
     tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
@@ -122,12 +136,20 @@ class Contrast(Config):
     magnitude: Share = 0.1
     offset: Share = 0.5
 
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        low, high = self.arbitrary_signals
+        if self.least_difference > (high - low) / 2:
+            raise ValueError("least_difference is at most half the width of arbitrary_signals")
+        return self
+
 
 class Artefacts(Config):
     """What a scanner adds; signals relative to the contrast between tissues.
 
     Attributes:
         texture, noise: SD, relative to white matter; noise is Rician but for signed T1-IR.
+        grain_mm: the texture is noise, smoothed by a Gaussian of this SD.
         bias: SD of the logarithm of the bias field.
         bias_mm: the bias field is noise, smoothed by a Gaussian of this SD.
         blur_mm: SD of the in-plane blur.
@@ -138,6 +160,7 @@ class Artefacts(Config):
 
     texture: NotNegativeRange = (0.0, 0.06)
     noise: NotNegativeRange = (0.01, 0.06)
+    grain_mm: NotNegative = 1.0
     bias: NotNegativeRange = (0.0, 0.2)
     bias_mm: Annotated[float, Field(ge=10)] = 60.0
     blur_mm: NotNegativeRange = (0.2, 1.3)
