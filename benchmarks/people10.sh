@@ -8,7 +8,9 @@ if [ $# -ne 2 ]; then
   exit 2
 fi
 sums=$(cd "$(dirname "$0")" && pwd)/people10.sha256
-(cd "$1" && sha256sum --check --quiet "$sums")
+check=(sha256sum)
+command -v sha256sum >/dev/null || check=(shasum -a 256)
+(cd "$1" && "${check[@]}" --check --quiet "$sums")
 anatomies=()
 while read -r _ name; do
   anatomies+=(--anatomies "$1/$name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,20 @@ def reference_options(function: Any) -> Any:
         show_default=True,
         help="What is left out: cerebellum and brainstem; also other and infarction; nothing.",
     )(function)
+
+
+class SubjectFolder(click.Path):
+    """A folder that is there; of a file it is told how files are given."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False, exists=True)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The folder as a `Path`; anything else is a usage error."""
+        if Path(value).is_file():
+            self.fail(f"{value} is a file: scans go by their modalities, as in --t1 {value}")
+        return super().convert(value, param, ctx)
 
 
 class ModalityList(_ParamType):

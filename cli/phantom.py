@@ -48,7 +48,8 @@ def command(
 ) -> None:
     """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
-    OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout.
+    OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout. The
+    subjects take the maps in turn.
     With --randomise it gets 1.. and manifest.csv: subjects whose contrast, slice thickness and
     field of view differ, with or without skull, to train a network that is to meet scans of many
     kinds.
@@ -78,6 +79,9 @@ def command(
     folders = write_phantom(
         out, subjects, seed, size, test_subjects=test_subjects, heads=heads, overwrite=overwrite
     )
+    if anatomies and test_subjects and len(heads) < len(folders):
+        few = f"anatomies: {len(heads)}, subjects: {len(folders)}"
+        click.echo(f"Note: TestData has people of TrainingData ({few})")
     click.echo(f"{out}: {len(folders)} subjects")
 
 

@@ -11,7 +11,7 @@ import click
 from voxres_tf.config import MODALITIES
 from voxres_tf.runtime import DEVICES
 
-from .options import ShapeType
+from .options import ShapeType, SubjectFolder
 from .server import server_options, server_values
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -39,7 +39,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     "folders",
     nargs=-1,
     metavar="[SUBJECT_DIR]...",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=SubjectFolder(),
 )
 @click.option("-m", "--model", help="An exported model's folder or a shipped name.")
 @server_options

@@ -45,6 +45,19 @@ def test_the_real_scan(tmp_path: Path) -> None:
     assert not (tmp_path / "TrainingData").exists()
 
 
+@pytest.mark.parametrize(("maps", "note"), [(3, True), (4, False)])
+def test_people_who_are_in_both_series_are_told(
+    maps: int, note: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "write_phantom", lambda *_, **__: [tmp_path] * 4)
+    options = ["--subjects", "2", "--test-subjects", "2", *["--anatomies", "nilearn"] * maps]
+    done = CliRunner().invoke(cli, ["phantom", str(tmp_path), *options])
+    assert done.exit_code == 0, done.output
+    assert (
+        "TestData has people of TrainingData (anatomies: 3, subjects: 4)" in done.output
+    ) == note
+
+
 def test_people_of_a_label_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[list[str]] = []
 

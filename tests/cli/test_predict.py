@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -132,6 +133,12 @@ def test_unknown_model_names_the_shipped_ones(data, tmp_path):
     result = run("-m", "nowhere", data, "-o", tmp_path)
     assert result.exit_code == 1
     assert "shipped model (shipped: " in result.stderr
+
+
+def test_a_file_without_its_modality_is_told_how_to_be_given(data):
+    result = run("-m", "model", "-o", "out", data / "a" / "T1.nii")
+    assert result.exit_code == 2
+    assert re.search(r"T1.nii is a file: scans go by .* --t1 ", " ".join(result.output.split()))
 
 
 @pytest.mark.parametrize(
