@@ -24,6 +24,16 @@ def test_without_artefacts_the_signal_is_measured() -> None:
     assert np.array_equal(scan, signal)
 
 
+def test_blur_lies_in_the_plane_of_the_slices() -> None:
+    signal = np.zeros((9, 9, 9), np.float32)
+    signal[4, 4, 4] = 1
+    blurred = NONE.model_copy(update={"blur_mm": (0.8, 0.8)})
+    for axis in range(3):
+        scan = acquire(np.random.default_rng(1), "T1", signal, (1, 1, 1), blurred, axis)
+        across = [scan[tuple(5 if a == b else 4 for a in range(3))] > 0 for b in range(3)]
+        assert across == [b != axis for b in range(3)]
+
+
 def test_storing_by_hand() -> None:
     stored = store(np.float32([-0.5, 0.0, 0.0126, 99.0]), 800, 1000)
     assert stored.dtype == np.int16

@@ -57,7 +57,7 @@ class Layers:
 
 @pytest.mark.parametrize("slice_mm", [1.0, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0])
 def test_no_tissue_gains_by_thick_slices(slice_mm: float) -> None:
-    ranges = Geometry(slice_mm=(slice_mm, slice_mm), thinnest=1)
+    ranges = Geometry(slice_mm=(slice_mm, slice_mm), thinnest=1, axial=1)
     samples = _draw_geometry(np.random.default_rng(0), ranges)[0].samples
     _, white = _shares_of_grey_and_white(Size((1, 1, 400), (1.0, 1.0, slice_mm), samples))
     assert white == pytest.approx(0.5, abs=0.02)

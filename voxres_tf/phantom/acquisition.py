@@ -16,6 +16,7 @@ def acquire(
     signal: Floats,
     spacing_mm: tuple[float, float, float],
     config: Artefacts,
+    slice_axis: int = 2,
 ) -> Floats:
     """Turn an ideal signal into what a scanner would measure.
 
@@ -29,6 +30,7 @@ def acquire(
         signal: float32 [X, Y, Z], tissues of the order of 1, below 0 in signed T1-IR only.
         spacing_mm: of the voxels.
         config: the ranges.
+        slice_axis: the axis across the slices.
 
     Returns:
         float32 [X, Y, Z], on the signal's scale.
@@ -40,8 +42,9 @@ def acquire(
         signal = ndimage.shift(signal, shift, order=1, mode="nearest")
     else:
         along = 0.0
-    blur = rng.uniform(*config.blur_mm)
-    signal = ndimage.gaussian_filter(signal, np.array([blur, blur, along]) / spacing)
+    blur_mm = np.full(3, rng.uniform(*config.blur_mm))
+    blur_mm[slice_axis] = along
+    signal = ndimage.gaussian_filter(signal, blur_mm / spacing)
     texture = smooth_noise(rng, signal.shape, (config.grain_mm / spacing).tolist())
     bias = np.exp(
         np.float32(rng.uniform(*config.bias))

@@ -37,11 +37,13 @@ class Geometry(Config):
     """Where a subject lies and how it is sampled.
 
     Attributes:
-        in_plane_mm, slice_mm: spacing of voxels in the axial plane and of slices.
+        in_plane_mm, slice_mm: spacing of voxels in the plane of the slices, and of these.
+        axial: share of subjects with axial slices, slabs aside, which are; others are sagittal or
+            coronal.
         thinnest: share of subjects whose slices are as thin as `slice_mm` allows, as many scans'
             are.
-        view_mm: sides of the field of view in the axial plane.
-        height_mm: extent along the slices, where `slices` does not cut it shorter.
+        view_mm: sides of the field of view in the plane of the slices.
+        height_mm: extent across the slices, where `slices` does not cut it shorter.
         slices: at most so many; thin slices then cover a slab of the head.
         centre_z_mm: the middle of a slab, in MNI space.
         angles_deg, size_sd, shift_sd_mm, lobes_mm, gyri_mm, mirrored: see `deformation.Pose`.
@@ -50,6 +52,7 @@ class Geometry(Config):
     in_plane_mm: PositiveRange = (0.85, 1.15)
     slice_mm: PositiveRange = (1.0, 5.0)
     thinnest: Share = 0.25
+    axial: Share = 0.9
     view_mm: PositiveRange = (180.0, 250.0)
     height_mm: PositiveRange = (110.0, 190.0)
     slices: Positive = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from voxres_tf.volume import Volume
 
 GENERATOR_FORMAT = 4
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
+
+Number = TypeVar("Number", int, float)
 
 _MM_PER_SAMPLE = 0.5
 _STORED_SCALE = 1000.0
@@ -59,7 +62,7 @@ def randomised_subject(
     grid = size.grid()
     found = {}
     for name, image in zip(SEQUENCES, images, strict=True):
-        measured = acquire(rng, name, image, size.spacing_mm, config.artefacts)
+        measured = acquire(rng, name, image, size.spacing_mm, config.artefacts, size.slice_axis)
         lifted = bool((image < 0).any()) and rng.random() < config.contrast.offset
         offset = _STORED_SCALE * (rng.random() - measured.min()) if lifted else 0.0
         scan = store(measured, _STORED_SCALE, offset)
@@ -75,6 +78,8 @@ def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Po
     wanted = int(rng.uniform(*config.height_mm) / thickness)
     slices = min(wanted, config.slices)
     z = 5.0 if slices == wanted else rng.uniform(*config.centre_z_mm)
+    axial = rng.random() < config.axial or slices < wanted
+    axis = 2 if axial else int(rng.integers(2))
     pose = Pose(
         angles_deg=config.angles_deg,
         size_sd=config.size_sd,
@@ -83,8 +88,19 @@ def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Po
         warp_mm=(rng.uniform(*config.lobes_mm), rng.uniform(*config.gyri_mm)),
         mirrored=config.mirrored,
     )
-    samples = (1, 1, _odd_count(thickness / _MM_PER_SAMPLE))
-    return Size((columns, rows, slices), (in_plane, in_plane, thickness), samples), pose
+    samples = _odd_count(thickness / _MM_PER_SAMPLE)
+    size = Size(
+        shape=_with_slices(axis, (columns, rows, slices)),
+        spacing_mm=_with_slices(axis, (in_plane, in_plane, thickness)),
+        samples=_with_slices(axis, (1, 1, samples)),
+    )
+    return size, pose
+
+
+def _with_slices(axis: int, values: tuple[Number, Number, Number]) -> tuple[Number, Number, Number]:
+    """Two values of the plane and one of the slices, the latter moved to an axis."""
+    first, second, across = values
+    return ((across, first, second), (first, across, second), (first, second, across))[axis]
 
 
 def _odd_count(least: float) -> int:

@@ -36,6 +36,11 @@ class Size:
         x, y, z = (n * mm / 2 for n, mm in zip(self.shape, self.spacing_mm, strict=True))
         return (x, y, z)
 
+    @property
+    def slice_axis(self) -> int:
+        """The axis across the slices: of those with the most points per voxel the last."""
+        return 2 - int(np.argmax(self.samples[::-1]))
+
     def grid(self) -> Grid:
         """RAS, voxel n / 2 at 0 mm, sform and qform both set with code 1."""
         affine = np.diag((*self.spacing_mm, 1.0))
