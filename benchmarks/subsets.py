@@ -26,6 +26,7 @@ from voxres_tf.files import file_hash, json_hash
 from voxres_tf.inference.batch import predict_all
 from voxres_tf.inference.outputs import OutputPlan
 from voxres_tf.inference.predict import Predictor
+from voxres_tf.volume import image_parts
 
 TISSUES = ("CSF", "GM", "WM")
 
@@ -59,7 +60,8 @@ def main(model: str, data: Path, out: Path, protocol: str) -> None:
 def folder_of(contract: Contract, subjects: Sequence[SubjectFiles], out: Path) -> Path:
     """The folder of one model's results on one data set."""
     modalities = contract.preprocess.modalities
-    scans = {s.id: [file_hash(s.images[m]) for m in modalities if m in s.images] for s in subjects}
+    files = {s.id: [s.images[m] for m in modalities if m in s.images] for s in subjects}
+    scans = {i: [file_hash(f) for m in named for f in image_parts(m)] for i, named in files.items()}
     weights = contract.weights_sha256[:8]
     return out / f"{contract.name}-{contract.version}-{weights}-{json_hash(scans)[:8]}"
 

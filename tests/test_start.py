@@ -53,6 +53,9 @@ def test_a_run_and_an_exported_model_are_read_alike(run: Path, tmp_path: Path) -
         assert (start.preprocess, start.model) == (SOURCE.preprocess, SOURCE.model)
         assert start.classes == SOURCE.classes
     assert (first.patch, second.patch) == (SOURCE.training.crop, (16, 16, 16))
+    # A run hands on the larger tiles of what it began with itself.
+    write_json(run / "summary.json", {"init_patch": [96, 8, 96]})
+    assert read_start(run).patch == (96, SOURCE.training.crop[1], 96)
     assert is_run(run)
     assert not is_run(model)
     with pytest.raises(ModelError, match="an exported model holds its contract"):

@@ -120,7 +120,8 @@ class TrainingConfig(Config):
     """The objective (eq. 3), the crops and the course of a training.
 
     Attributes:
-        crop: voxels of a training crop; also the tile of prediction, unless export names another.
+        crop: voxels of a training crop; also the tile of prediction, unless that of its start is
+            larger or export names another.
         batch: crops per step, over all devices.
         steps: updates of the weights in all.
         steps_per_epoch: an epoch is this many steps; history has one row per epoch.
@@ -242,3 +243,4 @@ class CascadeConfig(Config):
 
 CONFIG_FILE = "config.json"
 CASCADE_FILE = "cascade.json"
+SUMMARY_FILE = "summary.json"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, ModelConfig, PreprocessConfig, RunConfig
+from voxres_tf.config import (
+    CASCADE_FILE,
+    CONFIG_FILE,
+    SUMMARY_FILE,
+    ModelConfig,
+    PreprocessConfig,
+    RunConfig,
+)
 from voxres_tf.contract import read_contract
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.schema import load
@@ -122,15 +130,9 @@ def read_start(path: Path) -> Start:
     if (path / CONFIG_FILE).is_file():
         config = load(RunConfig, path / CONFIG_FILE)
         name = path.resolve().name
+        patch = tile_of(path, config.training.crop)
         start = Start(
-            path,
-            name,
-            None,
-            None,
-            config.preprocess,
-            config.model,
-            config.classes,
-            config.training.crop,
+            path, name, None, None, config.preprocess, config.model, config.classes, patch
         )
     else:
         contract = read_contract(path)
@@ -147,6 +149,18 @@ def read_start(path: Path) -> Start:
     if start.model.context_channels:
         raise _two_stages(path)
     return start
+
+
+def tile_of(run: Path, crop: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The tiles of a run in prediction, along each axis the longer of its crop and of its start's.
+
+    A short training at small crops makes good use of the larger tiles of what it began with.
+    """
+    told: dict[str, Any] = {}
+    if (run / SUMMARY_FILE).is_file():
+        told = json.loads((run / SUMMARY_FILE).read_text(encoding="utf-8"))
+    x, y, z = (max(pair) for pair in zip(crop, told.get("init_patch", crop), strict=True))
+    return x, y, z
 
 
 def _two_stages(path: Path) -> ConfigError:

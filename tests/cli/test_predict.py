@@ -136,6 +136,9 @@ def test_unknown_model_names_the_shipped_ones(data, tmp_path):
 
 
 def test_a_file_without_its_modality_is_told_how_to_be_given(data):
+    result = run("-m", "model", "-o", "out", "subjects.csv")
+    assert result.exit_code == 2
+    assert "--manifest subjects.csv" in " ".join(result.output.split())
     result = run("-m", "model", "-o", "out", data / "a" / "T1.nii")
     assert result.exit_code == 2
     assert re.search(r"T1.nii is a file: scans go by .* --t1 ", " ".join(result.output.split()))

@@ -53,8 +53,8 @@ def test_files_by_modality_are_a_subject(make_predictor, write_subject):
     found = make_predictor()({modality: str(path) for modality, path in files.images.items()})
     assert found.id == "scan"
     np.testing.assert_array_equal(found.labels.data, make_predictor()(files).labels.data)
-    for wrong in ("my.nii.gz", files.images["t1"], None):
-        with pytest.raises(ConfigError, match=r"modality -> file.*all it with"):
+    for wrong in ("my.nii.gz", files.images["t1"], None, {"t1": None}):
+        with pytest.raises(ConfigError, match=r"modality -> file.*my.nii.gz"):
             make_predictor()(wrong)
 
 

@@ -55,6 +55,12 @@ def test_weights_follow_their_names(
         np.testing.assert_array_equal(found.take(number, axis), source)
 
 
+def test_capitals_count_where_both_spellings_are_there() -> None:
+    weights, names = np.float32([1, 2, 3]), ("background", "WM", "wm")
+    np.testing.assert_array_equal(by_name(weights, 0 * weights, names, names, 0), weights)
+    np.testing.assert_array_equal(by_name(weights, np.float32([0]), names, ("Wm",), 0), [3])
+
+
 @pytest.mark.parametrize("kind", ["run", "exported"])
 def test_every_weight_arrives_by_its_name(tiny_run: Path, tiny_model: Path, kind: str) -> None:
     start = read_start(tiny_run if kind == "run" else tiny_model)

@@ -10,7 +10,7 @@ import numpy as np
 
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.regrid import resample_to as resample_volume
-from voxres_tf.errors import DataError, message
+from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.headers import ONE_SPACE
 from voxres_tf.volume import Grid, Volume, read_grid, read_volume
 
@@ -51,6 +51,21 @@ class Subject:
     grid: Grid
     labels: Volume | None = None
     scheme: str = "tissue"
+
+
+def as_subject(given: Subject | SubjectFiles | Mapping[str, str | Path]) -> Subject | SubjectFiles:
+    """A subject, or files by their modalities as one whose id is `scan`.
+
+    Raises:
+        ConfigError: if it is something else.
+    """
+    if isinstance(given, Subject | SubjectFiles):
+        return given
+    if isinstance(given, Mapping) and all(isinstance(f, str | Path) for f in given.values()):
+        return SubjectFiles("scan", {modality: Path(file) for modality, file in given.items()})
+    raise ConfigError(
+        message("subject", "modality -> file", repr(given), 'give {"t1": "my.nii.gz"}')
+    )
 
 
 def read_subject(

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from voxres_tf import __version__
-from voxres_tf.config import STRIDE
+from voxres_tf.config import STRIDE, SUMMARY_FILE
 from voxres_tf.contract import CONTRACT, CONTRACT_FILE, FORMAT_VERSION, Contract, read_contract
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.agreement import CERTIFICATE_FILE
@@ -21,6 +21,7 @@ from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
+from voxres_tf.start import tile_of
 
 
 def export_run(
@@ -178,12 +179,7 @@ def _contract(
     stages: Stages, name: str, version: int, tile: tuple[int, int, int] | None
 ) -> Contract:
     last = stages.last
-    training = _training(last.run)
-    crop = last.config.training.crop
-    began = training.pop("init_patch", crop)
-    if not tile:
-        # A short training at small crops makes good use of the larger tiles of what it began with.
-        tile = (max(crop[0], began[0]), max(crop[1], began[1]), max(crop[2], began[2]))
+    tile = tile or tile_of(last.run, last.config.training.crop)
     # Held to the same rules as a crop.
     config = last.config.updated(training={"crop": tile})
     return Contract(
@@ -196,7 +192,7 @@ def _contract(
         classes=last.config.classes,
         first_stage=tuple(stage.config.model for stage in stages.first),
         patch=config.training.crop,
-        training=training,
+        training=_training(last.run),
         versions={
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},
@@ -208,8 +204,9 @@ def _contract(
 
 def _training(run: Path) -> dict[str, Any]:
     """What a run's summary says, with the steps that were made if it was stopped before its end."""
-    summary, state = run / "summary.json", run / STATE_FILE
+    summary, state = run / SUMMARY_FILE, run / STATE_FILE
     told = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    told.pop("init_patch", None)
     made = saved_step(state) if state.is_file() else None
     planned = told.get("steps")
     if made is not None and planned is not None and made < planned:

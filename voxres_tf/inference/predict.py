@@ -23,7 +23,13 @@ from voxres_tf.contract import (
     Contract,
     read_contract,
 )
-from voxres_tf.dataset.subject import Subject, SubjectFiles, read_subject, require_subject
+from voxres_tf.dataset.subject import (
+    Subject,
+    SubjectFiles,
+    as_subject,
+    read_subject,
+    require_subject,
+)
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.prediction import Prediction
@@ -153,12 +159,7 @@ class Predictor:
             ModelError: if the network cannot be loaded or run.
             ServerError: if the server gives no sound answer.
         """
-        if isinstance(subject, Mapping):
-            subject = SubjectFiles("scan", {m: Path(file) for m, file in subject.items()})
-        if not isinstance(subject, Subject | SubjectFiles):
-            then = 'call it with {"t1": "my.nii.gz"}'
-            raise ConfigError(message("subject", "modality -> file", type(subject).__name__, then))
-        seconds: dict[str, float] = {}
+        subject, seconds = as_subject(subject), dict[str, float]()
         modalities = self._taken(subject)
         with _timed(seconds, "read"):
             if isinstance(subject, SubjectFiles):

@@ -152,8 +152,8 @@ def signed_mm(mask: Mask, sigma: float) -> Floats:
     """Distance to the surface in mm, negative inside, smoothed by `sigma` lattice steps."""
     outside = ndimage.distance_transform_edt(~mask)
     inside = ndimage.distance_transform_edt(mask)
-    # The surface lies half a step off the centres on either side of it.
-    voxels = np.where(mask, 0.5 - inside, outside - 0.5)
+    # Over all directions the surface lies some 0.3 steps off the centres on its other side.
+    voxels = np.where(mask, 0.3 - inside, outside - 0.3)
     signed = np.float32(LATTICE_STEP_MM) * voxels.astype(np.float32)
     smooth: Floats = ndimage.gaussian_filter(signed, sigma, mode="nearest")
     return smooth

@@ -38,6 +38,11 @@ def fill_sulci(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
     """Put fluid where nothing lies between the gyri, in a map that knows of none."""
     if (tissues == Tissue.CSF).sum() >= _LEAST_FLUID * BRAIN[tissues].sum():
         return
-    places = np.argwhere(tissues == Tissue.AIR)
+    around = int(_FLUID_RIM_MM) + 1
+    box = tuple(
+        slice(max(0, side.start - around), side.stop + around)
+        for side in ndimage.find_objects(BRAIN[tissues].astype(np.int8))[0]
+    )
+    places = np.argwhere(tissues[box] == Tissue.AIR) + [side.start for side in box]
     near = brain_mm.at(places.T.astype(np.float32)) < _FLUID_RIM_MM
     tissues[tuple(places[near].T)] = Tissue.CSF

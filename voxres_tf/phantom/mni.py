@@ -94,7 +94,7 @@ def draw_individual(
         deformation=deformation,
         folding=folding,
         atrophy=float(np.exp(rng.normal(np.log(2.0), 0.15))),
-        rim_mm=_thickness(rng, half_mm, 2.6, 0.6),
+        rim_mm=_thickness(rng, half_mm, 2.1, 0.45),
         scalp_mm=_thickness(rng, half_mm, 6.5, 1.0),
         lesions_mm=drawn,
     )

@@ -52,7 +52,7 @@ class Geometry(Config):
     in_plane_mm: PositiveRange = (0.85, 1.15)
     slice_mm: PositiveRange = (1.0, 5.0)
     thinnest: Share = 0.25
-    axial: Share = 0.9
+    axial: Share = 0.8
     view_mm: PositiveRange = (180.0, 250.0)
     height_mm: PositiveRange = (110.0, 190.0)
     slices: Positive = 64

@@ -19,8 +19,11 @@ from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import image_parts
 
-CACHE_FORMAT = 3
+CACHE_FORMAT = 2
 """Counts up whenever the same files and config would give other channels."""
+
+RESAMPLED_FORMAT = 1
+"""Counts up whenever only those would be others that are resampled."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,10 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
 
     Names and places of files are not part of it, nor is the subject's id.
     """
+    resampled = {"resampled": RESAMPLED_FORMAT} if config.resolution else {}
     return json_hash(
-        {
+        resampled
+        | {
             "format": CACHE_FORMAT,
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxres_tf import __version__
-from voxres_tf.config import RunConfig
+from voxres_tf.config import CONFIG_FILE, SUMMARY_FILE, RunConfig
 from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
@@ -32,12 +32,12 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """RunConfig as JSON."""
-        return self.path / "config.json"
+        return self.path / CONFIG_FILE
 
     @property
     def summary(self) -> Path:
         """What it was trained on, and with which versions."""
-        return self.path / "summary.json"
+        return self.path / SUMMARY_FILE
 
     @property
     def state(self) -> Path:

@@ -93,9 +93,11 @@ def by_name(
     """
     found = np.moveaxis(fresh, axis, 0).copy()
     places = {name.casefold(): place for place, name in enumerate(known)}
+    places |= {name: place for place, name in enumerate(known)}
     for number, name in enumerate(wanted):
-        if name.casefold() in places:
-            found[number] = trained.take(places[name.casefold()], axis)
+        place = places.get(name, places.get(name.casefold()))
+        if place is not None:
+            found[number] = trained.take(place, axis)
     return np.moveaxis(found, 0, axis)
 
 
@@ -129,7 +131,7 @@ def recorded(folder: RunFolder, start: Start | None) -> Record:
                 "leave --init as it was, or start a new run",
             )
         )
-    return record
+    return {"init_patch": list(start.patch)} | record
 
 
 def _source_network(start: Start) -> keras.Model:
