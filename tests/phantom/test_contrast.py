@@ -71,6 +71,21 @@ def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
     assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
 
 
+@pytest.mark.parametrize(("spread", "least", "most"), [(0, 0, 1e-6), (0.07, 0.02, 0.08)])
+def test_grey_matter_lies_elsewhere_as_its_relaxation_differs(
+    spread: float, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(0)
+    ranges = Contrast(
+        arbitrary=0, tissue_sd=0, magnitude=0, inversion_ms=(400, 400), relaxation_sd=spread
+    )
+    signals = np.stack([draw_contrast(rng, "T1_IR", ranges)[0] for _ in range(300)])
+    fluid, grey, white = signals[:, [Tissue.CSF, Tissue.CORTEX, Tissue.WM]].T
+    places = (grey - fluid) / (white - fluid)
+    assert places.mean() == pytest.approx(0.43, abs=0.02)
+    assert least <= places.std() <= most
+
+
 def test_signals_of_arbitrary_contrasts_are_those_of_the_config() -> None:
     ranges = Contrast(
         arbitrary=1, arbitrary_signals=(0.4, 0.6), least_difference=0.05, alike_sd=0, tissue_sd=0,

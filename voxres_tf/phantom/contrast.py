@@ -101,7 +101,11 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
         signals = _arbitrary(rng, config)
     elif sequence == "T1_IR":
         inversion = rng.uniform(*config.inversion_ms)
-        signals = np.array([inversion_recovery(*RELAXATION[t], inversion) for t in Tissue])
+        tissues = np.array([RELAXATION[t] for t in Tissue])
+        tissues[:, :2] *= np.exp(config.relaxation_sd * rng.standard_normal((len(Tissue), 2)))
+        signals = np.array(
+            [inversion_recovery(t1, t2, density, inversion) for t1, t2, density in tissues.tolist()]
+        )
         magnitude = bool(rng.random() < config.magnitude)
         signals = signals / np.abs(signals[[_WHITE, _GREY, _FLUID]]).max()
     else:

@@ -19,7 +19,13 @@ from voxres_tf.phantom.tissues import TRAINING_CODES
 from voxres_tf.volume import Volume
 
 CONTRAST = Contrast(
-    arbitrary=0, power=(1, 1), tissue_sd=0.02, outside_sd=0.02, inversion_ms=(400, 400), magnitude=0
+    arbitrary=0,
+    power=(1, 1),
+    relaxation_sd=0,
+    tissue_sd=0.02,
+    outside_sd=0.02,
+    inversion_ms=(400, 400),
+    magnitude=0,
 )
 """Signals that vary by 2 %, with the inversion time of MRBrainS13."""
 

@@ -119,6 +119,8 @@ class Contrast(Config):
         between: how far the signals of deep grey matter lie there from that of cortex to that of
             white matter.
         power: exponent on the signals of T1 and FLAIR; above 1 they differ more.
+        relaxation_sd: of each tissue's T1 and T2 in T1-IR, relative; what studies measure of them
+            at 3 T differs by more than a tenth.
         tissue_sd: of each tissue's signal, relative.
         outside_sd: the same outside the brain, where scanners and heads differ more.
         inversion_ms: inversion time of T1-IR.
@@ -133,6 +135,7 @@ class Contrast(Config):
     alike_sd: NotNegative = 0.05
     between: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.7)
     power: NotNegativeRange = (0.75, 1.5)
+    relaxation_sd: NotNegative = 0.07
     tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
     inversion_ms: PositiveRange = (340.0, 520.0)
