@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,8 +50,10 @@ def test_the_whole_subject_in_one_call(request, name):
 @pytest.fixture(scope="module")
 def segment_in_session(tiny_model):
     """What TF Serving does: a session, which holds no fed array against the signature."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tiny_model))
+    # Not the default graph, in which other fixtures could not run.
+    with closing(tf.compat.v1.Session(graph=tf.Graph())) as session:
+        with session.graph.as_default():
+            graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tiny_model))
         signature = graph.signature_def[SEGMENT]
         names = CallableOptions(
             feed=[signature.inputs["images"].name], fetch=[signature.outputs["labels"].name]
