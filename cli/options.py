@@ -46,10 +46,13 @@ class SubjectFolder(click.Path):
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The folder as a `Path`; anything else is a usage error."""
-        if str(value).endswith(".csv"):
-            self.fail(f"{value} is no folder: a manifest goes by --manifest {value}")
         if Path(value).is_file():
-            self.fail(f"{value} is a file: scans go by their modalities, as in --t1 {value}")
+            how = (
+                "a manifest goes by --manifest"
+                if Path(value).suffix == ".csv"
+                else ("scans go by their modalities, as in --t1")
+            )
+            self.fail(f"{value} is a file: {how} {value}")
         return super().convert(value, param, ctx)
 
 

@@ -39,7 +39,7 @@ class Start:
         preprocess: how its channels were made.
         model: its shape.
         classes: names of its outputs.
-        patch: voxels of its tiles, or of a run's crops.
+        patch: voxels of its tiles in prediction.
     """
 
     path: Path

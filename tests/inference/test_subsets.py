@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import nibabel as nib
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -33,9 +35,9 @@ def test_segmentations_of_another_model_or_data_set_are_not_scored(
     def model(name: str, **_: object) -> SimpleNamespace:
         return SimpleNamespace(contract=contract.model_copy(update={"weights_sha256": name * 64}))
 
-    images = {"t1": tmp_path / "t1.nii", "flair": tmp_path / "flair.nii"}
-    for path in images.values():
-        path.write_text("scan")
+    images = {"t1": tmp_path / "t1.nii", "flair": tmp_path / "flair.hdr"}
+    images["t1"].write_text("scan")
+    nib.save(nib.Nifti1Pair(np.zeros((2, 2, 2), np.uint8), np.eye(4)), images["flair"])
     scores = [SimpleNamespace(class_name=name, dice=0.5) for name in subsets.TISSUES]
     monkeypatch.setattr(subsets, "Predictor", model)
     monkeypatch.setattr(subsets, "find_subjects", lambda *_, **__: [SubjectFiles("1", images)])
@@ -44,7 +46,7 @@ def test_segmentations_of_another_model_or_data_set_are_not_scored(
     monkeypatch.setattr(subsets, "write_scores", lambda *_: None)
     for name in ("a", "b", "a", "b"):
         if len(made) == 6 and name == "b":
-            images["flair"].write_text("another")
+            (tmp_path / "flair.img").write_bytes(bytes(range(8)))
         done = CliRunner().invoke(subsets.main, [name, str(tmp_path), str(tmp_path / "out")])
         assert done.exit_code == 0, done.output
         assert "| t1, flair | 0.500 (0.500) |" in done.output

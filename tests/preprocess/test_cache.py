@@ -116,6 +116,18 @@ def test_a_config_of_before_keeps_its_key(
         *("modalities", "filtered"),
         *("gaussian_sigma", "gaussian_radius", "clahe_tile", "clahe_clip"),
     }
+    assert set(seen[0]) == {"format", "images", "labels", "scheme", "config"}
+
+
+def test_what_is_resampled_otherwise_has_another_key(
+    files: SubjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = (CONFIG, CONFIG.model_copy(update={"resolution": Resolution()}))
+    before = [cache.cache_key(files, config) for config in configs]
+    monkeypatch.setattr(cache, "RESAMPLED_FORMAT", cache.RESAMPLED_FORMAT + 1)
+    after = [cache.cache_key(files, config) for config in configs]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
 
 
 def test_a_subject_of_another_spacing_is_resampled_with_its_labels(tmp_path: Path) -> None:

@@ -134,10 +134,15 @@ def test_a_run_starts_from_another_and_resumes_without_it(
     write_json(empty / "config.json", load(RunConfig, tiny_run / "config.json").model_dump())
     fit.train(subjects[:1], run, more, start=read_start(empty))  # has no weights to load
     assert json.loads((run / "summary.json").read_text()) == {**summary, "steps": 2}
+    # A run of before, which had not noted the tiles of its start, has them when it goes on.
+    write_json(run / "summary.json", {n: v for n, v in summary.items() if n != "init_patch"})
+    longer = config.updated(training={"steps": 3})
+    fit.train(subjects[:1], run, longer, start=read_start(empty))
+    assert json.loads((run / "summary.json").read_text()) == {**summary, "steps": 3}
     other = tmp_path / "other"
     empty.rename(other)
     with pytest.raises(TrainingError, match=r"keeps its first weights, here run .*init from .*oth"):
-        fit.train(subjects[:1], run, more, start=read_start(other))
+        fit.train(subjects[:1], run, longer, start=read_start(other))
 
 
 @pytest.mark.parametrize("frozen", [True, False])
