@@ -71,6 +71,18 @@ def test_usual_contrasts_keep_the_order_of_the_sequence(seed: int) -> None:
     assert inversion[Tissue.WM] > inversion[Tissue.CORTEX] > inversion[Tissue.CSF]
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_fat_and_marrow_are_brighter_or_darker_than_usual(factor: float) -> None:
+    usual = CONTRAST.model_copy(update={"tissue_sd": 0.0, "outside_sd": 0.0})
+    other = usual.model_copy(update={"fat": (factor, factor)})
+    rng = np.random.default_rng(0)
+    for name in ("T1", "T2_FLAIR"):
+        found, expected = (draw_contrast(rng, name, ranges)[0] for ranges in (other, usual))
+        changed = np.full(len(Tissue), 1.0)
+        changed[[Tissue.FAT, Tissue.MARROW]] = factor
+        assert found == pytest.approx(expected * changed)
+
+
 @pytest.mark.parametrize(("spread", "least", "most"), [(0, 0, 1e-6), (0.07, 0.02, 0.08)])
 def test_grey_matter_lies_elsewhere_as_its_relaxation_differs(
     spread: float, least: float, most: float

@@ -10,7 +10,8 @@ import pytest
 
 from voxres_tf.errors import DataError
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.heads import PACKAGED, Cleared, find_heads
+from voxres_tf.phantom.field import Field
+from voxres_tf.phantom.heads import PACKAGED, Cleared, Marbled, find_heads
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.tissues import Tissue
@@ -74,3 +75,22 @@ def test_clearing_leaves_what_lies_within_the_margin(margin: float, left: int) -
     found = Cleared(Line(), margin).fractions(points)
     assert (found[Tissue.AIR] == 0).sum() == left
     assert np.array_equal(found.sum(axis=0), np.ones(10))
+
+
+def test_fat_is_muscle_where_the_field_exceeds_the_level() -> None:
+    class Scalp(Line):
+        def fractions(self, points_mm: np.ndarray) -> np.ndarray:
+            found = super().fractions(points_mm)
+            found[Tissue.FAT] = found[Tissue.BONE] / 4
+            found[Tissue.BONE] *= 0.75
+            return found
+
+    points = np.zeros((3, 4), np.float32)
+    points[0] = (-1, 1, 2, 3)
+    values = np.arange(-5, 6, dtype=np.float32)[:, None, None] * np.ones((1, 3, 3), np.float32)
+    noise = Field(values, (-5.0, -1.0, -1.0), 1.0)
+    found = Marbled(Scalp(), noise, 1.5).fractions(points)
+    assert found[Tissue.FAT].tolist() == [0, 0.25, 0, 0]
+    assert found[Tissue.MUSCLE].tolist() == [0, 0, 0.25, 0.25]
+    assert found[Tissue.BONE].tolist() == [0, 0.75, 0.75, 0.75]
+    assert np.array_equal(found.sum(axis=0), np.ones(4))

@@ -35,7 +35,9 @@ COARSE = Geometry(
     axial=1,
     view_mm=(190, 200),
     height_mm=(150, 160),
-    slices=24,
+    middle_z_mm=(5, 5),
+    slices=27,
+    size_sd=0,
 )
 
 
@@ -57,7 +59,7 @@ def test_volumes_lie_on_one_grid_within_the_ranges(subject: dict[str, Volume]) -
     assert x == y
     assert 3.0 <= x <= 3.5
     assert 6.0 <= z <= 7.0
-    assert subject["T1"].grid.shape[2] <= 24
+    assert subject["T1"].grid.shape[2] <= 27
 
 
 def test_labels_hold_every_class(subject: dict[str, Volume]) -> None:
@@ -159,6 +161,35 @@ def test_a_share_of_the_subjects_has_the_thinnest_slices(share: float) -> None:
     assert {size.spacing_mm[2] == 2 for size in sizes} == {bool(share)}
 
 
+@pytest.mark.parametrize(("thickness", "expected"), [(2.0, -50.0), (5.0, 7.0)])
+def test_slabs_and_whole_heads_have_their_own_middle(thickness: float, expected: float) -> None:
+    ranges = Geometry(
+        slice_mm=(thickness, thickness),
+        shift_sd_mm=(0, 0, 0),
+        height_mm=(200, 200),
+        middle_z_mm=(7, 7),
+        centre_z_mm=(-50, -50),
+    )
+    _, pose = _draw_geometry(np.random.default_rng(0), ranges)
+    assert pose.centre_mm[2] == expected
+
+
+def test_a_share_of_the_fat_outside_the_brain_is_muscle(label_map: Path) -> None:
+    scans = []
+    for share in (0.0, 0.5, 1.0):
+        ranges = Randomisation(
+            geometry=COARSE,
+            outside=Outside(stripped=0, partly=0, dark_air=1, muscle=(share, share)),
+            contrast=Contrast(arbitrary=0, outside_sd=0, fat=(2, 2)),
+            artefacts=Artefacts(blur_mm=(0, 0), noise=(0, 0), texture=(0, 0), bias=(0, 0)),
+        )
+        scans.append(randomised_subject(LabelHead(label_map), ranges, 3, 1)["T1"].data)
+    fat, mixed, muscle = ((scan > 1500).mean() for scan in scans)
+    assert fat > 0.02
+    assert muscle == 0
+    assert 0.2 * fat < mixed < 0.8 * fat
+
+
 def test_slices_may_be_sagittal_and_coronal() -> None:
     ranges = Geometry(slice_mm=(4.6, 5.0), axial=0)
     sizes = [_draw_geometry(np.random.default_rng(n), ranges)[0] for n in range(12)]
@@ -176,7 +207,8 @@ def test_slices_may_be_sagittal_and_coronal() -> None:
 def test_sagittal_slices_show_the_same_head(label_map: Path) -> None:
     shares = []
     for axial in (0, 1):
-        geometry = COARSE.model_copy(update={"axial": axial, "height_mm": (190, 200), "slices": 40})
+        update = {"axial": axial, "height_mm": (190, 200), "slices": 40}
+        geometry = COARSE.model_copy(update=update)
         whole = Randomisation(geometry=geometry, outside=Outside(stripped=0, partly=0))
         found = randomised_subject(LabelHead(label_map), whole, 4, 1)["labels"]
         shares.append([(found.data == c).sum() * found.grid.voxel_ml for c in range(1, 4)])

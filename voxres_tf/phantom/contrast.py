@@ -81,6 +81,7 @@ _ALIKE = {
     Tissue.VENTRICLE: _FLUID,
 }
 _OUTSIDE = np.isin(np.arange(len(Tissue)), [t for t in Tissue if not CLASSES[t]])
+_FATTY = (Tissue.FAT, Tissue.MARROW)
 _BETWEEN = (Tissue.DEEP_GM, Tissue.CAUDATE, Tissue.PUTAMEN, Tissue.PALLIDUM, Tissue.THALAMUS)
 
 
@@ -112,6 +113,7 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
         column = SEQUENCES.index(sequence) // 2
         usual = np.array([T1_FLAIR[t][column] for t in Tissue])
         signals = usual ** rng.uniform(*config.power)
+        signals[list(_FATTY)] *= rng.uniform(*config.fat)
     spread = np.where(_OUTSIDE, config.outside_sd, config.tissue_sd)
     signals = signals * np.exp(spread * rng.standard_normal(len(Tissue)))
     signals[Tissue.AIR] = 0.0

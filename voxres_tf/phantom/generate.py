@@ -24,6 +24,7 @@ CONTRAST = Contrast(
     relaxation_sd=0,
     tissue_sd=0.02,
     outside_sd=0.02,
+    fat=(1, 1),
     inversion_ms=(400, 400),
     magnitude=0,
 )

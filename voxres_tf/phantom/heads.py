@@ -11,7 +11,7 @@ import numpy as np
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.field import Floats
+from voxres_tf.phantom.field import Field, Floats
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomisation import Lesions
@@ -76,6 +76,35 @@ class Cleared:
         gone = self.brain_mm(points_mm) > self.margin_mm
         found[:, gone] = 0
         found[Tissue.AIR, gone] = 1
+        return found
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """As the whole person's."""
+        return self.whole.brain_mm(points_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Marbled:
+    """A person whose fat outside the brain is muscle wherever a field exceeds a level.
+
+    Attributes:
+        whole: the person.
+        noise: over the person's field of view.
+        level: of the noise.
+    """
+
+    whole: Person
+    noise: Field
+    level: float
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        """As the whole person's, but for what was fat."""
+        found = self.whole.fractions(points_mm)
+        fat = found[Tissue.FAT] > 0
+        lean = np.zeros_like(fat)
+        lean[fat] = self.noise.at(points_mm[:, fat]) > self.level
+        found[Tissue.MUSCLE, lean] += found[Tissue.FAT, lean]
+        found[Tissue.FAT, lean] = 0
         return found
 
     def brain_mm(self, points_mm: Floats) -> Floats:

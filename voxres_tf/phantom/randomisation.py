@@ -44,8 +44,9 @@ class Geometry(Config):
             are.
         view_mm: sides of the field of view in the plane of the slices.
         height_mm: extent across the slices, where `slices` does not cut it shorter.
+        middle_z_mm: the middle of that, in MNI space; the head reaches from the neck to some 85 mm.
         slices: at most so many; thin slices then cover a slab of the head.
-        centre_z_mm: the middle of a slab, in MNI space.
+        centre_z_mm: the middle of a slab; in the highest and lowest there is little brain.
         angles_deg, size_sd, shift_sd_mm, lobes_mm, gyri_mm, mirrored: see `deformation.Pose`.
     """
 
@@ -53,10 +54,11 @@ class Geometry(Config):
     slice_mm: PositiveRange = (1.0, 5.0)
     thinnest: Share = 0.25
     axial: Share = 0.8
-    view_mm: PositiveRange = (180.0, 250.0)
-    height_mm: PositiveRange = (110.0, 190.0)
+    view_mm: PositiveRange = (180.0, 270.0)
+    height_mm: PositiveRange = (110.0, 240.0)
+    middle_z_mm: Range = (-20.0, 20.0)
     slices: Positive = 64
-    centre_z_mm: Range = (-35.0, 50.0)
+    centre_z_mm: Range = (-80.0, 75.0)
     angles_deg: tuple[NotNegative, NotNegative, NotNegative] = (10.0, 5.0, 6.0)
     size_sd: NotNegative = 0.05
     shift_sd_mm: tuple[NotNegative, NotNegative, NotNegative] = (4.0, 6.0, 6.0)
@@ -92,6 +94,10 @@ class Outside(Config):
         stripped, partly: shares of subjects without skull, and with a part of what lies outside.
         strip_margin_mm, part_margin_mm: how far from the brain the cut runs in these two.
         dark_air: share of the whole heads whose background is exactly 0.
+        muscle: share of the fat outside the brain that is muscle instead, here and there, since
+            label maps of whole heads have one code for both.
+        marbling_mm: the border between the two is where noise, smoothed by a Gaussian of this SD,
+            crosses a level.
     """
 
     stripped: Share = 0.4
@@ -99,6 +105,8 @@ class Outside(Config):
     strip_margin_mm: Range = (-1.0, 3.5)
     part_margin_mm: Range = (6.0, 25.0)
     dark_air: Share = 0.3
+    muscle: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.9)
+    marbling_mm: PositiveRange = (3.0, 10.0)
 
     @model_validator(mode="after")
     def _shares(self) -> Self:
@@ -123,6 +131,8 @@ class Contrast(Config):
             at 3 T differs by more than a tenth.
         tissue_sd: of each tissue's signal, relative.
         outside_sd: the same outside the brain, where scanners and heads differ more.
+        fat: factor on the signals of fat and marrow in T1 and FLAIR, which some sequences suppress
+            and which lie next to the coils.
         inversion_ms: inversion time of T1-IR.
         magnitude: share of T1-IR scans that are stored without their sign.
         offset: share of those with a sign that are stored with an offset which makes them positive,
@@ -134,10 +144,11 @@ class Contrast(Config):
     least_difference: NotNegative = 0.12
     alike_sd: NotNegative = 0.05
     between: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.7)
-    power: NotNegativeRange = (0.75, 1.5)
+    power: NotNegativeRange = (0.5, 1.5)
     relaxation_sd: NotNegative = 0.07
     tissue_sd: NotNegative = 0.035
     outside_sd: NotNegative = 0.3
+    fat: PositiveRange = (0.4, 2.2)
     inversion_ms: PositiveRange = (340.0, 520.0)
     magnitude: Share = 0.1
     offset: Share = 0.5

@@ -10,18 +10,20 @@ import numpy as np
 from voxres_tf.phantom.acquisition import acquire, store
 from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.heads import Cleared, Head, Person
+from voxres_tf.phantom.field import random_field
+from voxres_tf.phantom.heads import Cleared, Head, Marbled, Person
 from voxres_tf.phantom.randomisation import Geometry, Outside, Randomisation
 from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 4
+GENERATOR_FORMAT = 5
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 Number = TypeVar("Number", int, float)
 
 _MM_PER_SAMPLE = 0.5
+_LEAST_STEP_MM = 2.0
 _STORED_SCALE = 1000.0
 
 
@@ -46,7 +48,7 @@ def randomised_subject(
     rng = np.random.default_rng([seed, number, 2])
     size, pose = _draw_geometry(rng, config.geometry)
     whole = head.person(rng, size.half_mm, pose, config.lesions)
-    person, cleared = _draw_outside(rng, whole, config.outside)
+    person, cleared = _draw_outside(rng, whole, size, config.outside)
     drawn = [draw_contrast(rng, name, config.contrast) for name in SEQUENCES]
     signals = np.stack([of_tissues for of_tissues, _ in drawn])
     unsigned = [magnitude for _, magnitude in drawn]
@@ -77,7 +79,7 @@ def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Po
     columns, rows = (int(mm / in_plane) for mm in rng.uniform(*config.view_mm, 2))
     wanted = int(rng.uniform(*config.height_mm) / thickness)
     slices = min(wanted, config.slices)
-    z = 5.0 if slices == wanted else rng.uniform(*config.centre_z_mm)
+    z = rng.uniform(*(config.middle_z_mm if slices == wanted else config.centre_z_mm))
     axial = rng.random() < config.axial or slices < wanted
     axis = 2 if axial else int(rng.integers(2))
     pose = Pose(
@@ -108,10 +110,16 @@ def _odd_count(least: float) -> int:
     return max(3, 2 * math.ceil((least - 1) / 2) + 1)
 
 
-def _draw_outside(rng: np.random.Generator, person: Person, config: Outside) -> tuple[Person, bool]:
+def _draw_outside(
+    rng: np.random.Generator, whole: Person, size: Size, config: Outside
+) -> tuple[Person, bool]:
     kind = rng.random()
     if kind < config.stripped:
-        return Cleared(person, rng.uniform(*config.strip_margin_mm)), True
+        return Cleared(whole, rng.uniform(*config.strip_margin_mm)), True
+    grain_mm = rng.uniform(*config.marbling_mm)
+    noise = random_field(rng, size.half_mm, max(grain_mm / 2, _LEAST_STEP_MM), grain_mm)
+    level = np.quantile(noise.values, 1 - rng.uniform(*config.muscle))
+    person = Marbled(whole, noise, float(level))
     if kind < config.stripped + config.partly:
         return Cleared(person, rng.uniform(*config.part_margin_mm)), True
     return person, False
