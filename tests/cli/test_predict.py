@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
+
+from voxres_tf.config import Resolution
+from voxres_tf.contract import CONTRACT_FILE
+from voxres_tf.files import write_json
 
 
 def run(*arguments):
@@ -94,6 +99,24 @@ def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tm
     (subject,) = written["subjects"]
     assert subject["spacing_mm"] == pytest.approx([1.2, 1.1, 2.4])
     assert (subject["oriented"], subject["oblique_deg"]) == (True, 0)
+
+
+def test_voxels_much_longer_than_the_model_takes_are_noted(tiny_model, data, tmp_path):
+    model = tmp_path / "model" / "1"
+    shutil.copytree(tiny_model, model)
+    contract = json.loads((model / CONTRACT_FILE).read_text())
+    contract["preprocess"]["resolution"] = Resolution().model_dump(mode="json")
+    write_json(model / CONTRACT_FILE, contract)
+    for scan in ("T1", "T2_FLAIR"):
+        image = nib.load(data / "b" / f"{scan}.nii")
+        nib.save(nib.Nifti1Image(image.get_fdata(), np.diag([-1.0, 3, 1, 1])), image.get_filename())
+    arguments = ("-m", model, data, "-o", tmp_path / "out")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    (note,) = [line for line in result.stdout.splitlines() if line.startswith("Note")]
+    assert note.startswith("Note: b: voxels of 1 x 3 x 1 mm, interpolated to 1 x 1 x 1 mm")
+    assert run(*arguments, "--overwrite", "--quiet").output == ""
+    assert "Note" not in run(*arguments, "--overwrite", "--keep-spacing").output
 
 
 def test_a_bad_subject_is_a_line_and_exit_code_1(tiny_model, data, tmp_path):

@@ -21,6 +21,9 @@ from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.prediction import Prediction
 from voxres_tf.volume import write_volume
 
+_COARSE = 1.5
+"""How many times as long as the network's a scan's voxels may be without a note."""
+
 
 @dataclass
 class Outcome:
@@ -34,7 +37,9 @@ class Outcome:
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
         modalities: those that the prediction was made from; empty after a failure.
-        spacing_mm: at which the network saw the subject; empty after a failure.
+        spacing_mm: at which the network saw the subject, right, anterior and superior; empty after
+            a failure.
+        own_spacing_mm: of the scan whose grid it is, likewise.
         oriented: whether the header of the scan whose grid it is tells how it lies; None after a
             failure.
         oblique_deg: the largest angle between an axis of that scan and the closest of the world;
@@ -49,8 +54,24 @@ class Outcome:
     outputs: list[str] = field(default_factory=list)
     modalities: list[str] = field(default_factory=list)
     spacing_mm: list[float] = field(default_factory=list)
+    own_spacing_mm: list[float] = field(default_factory=list)
     oriented: bool | None = None
     oblique_deg: float | None = None
+
+    @property
+    def note(self) -> str | None:
+        """A word on voxels that are much longer than any which the model takes; else None."""
+        pairs = zip(self.own_spacing_mm, self.spacing_mm, strict=True)
+        if not any(own > _COARSE * seen for own, seen in pairs):
+            return None
+        own, seen = (
+            " x ".join(f"{mm:.3g}" for mm in each)
+            for each in (self.own_spacing_mm, self.spacing_mm)
+        )
+        return (
+            f"{self.id}: voxels of {own} mm, interpolated to {seen} mm for the model: what is "
+            "thinner than a voxel is a guess; look at the result"
+        )
 
 
 def predict_all(
@@ -111,6 +132,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         outputs=[str(path) for path in outputs],
         modalities=list(prediction.modalities),
         spacing_mm=list(prediction.spacing_mm),
+        own_spacing_mm=list(prediction.labels.grid.canonical_spacing_mm),
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )
