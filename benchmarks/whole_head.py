@@ -23,9 +23,11 @@ from voxres_tf.volume import Grid, Volume
 
 
 def tissue_maps(grid: Grid) -> NDArray[np.uint8]:
-    """The packaged maps on a grid: uint8 [X, Y, Z], 0 outside, 1 CSF, 2 GM, 3 WM."""
+    """The packaged maps on a grid in MNI space: uint8 [X, Y, Z], 0 outside, 1 CSF, 2 GM, 3 WM."""
+    # Whatever the header calls its space, the caller knows better.
+    grid = Grid(grid.shape, grid.affine)
     brain, grey, white = (
-        resample_to(Volume(v.data.astype(np.float32), v.grid), grid).data
+        resample_to(Volume(v.data, Grid(v.grid.shape, v.grid.affine)), grid).data
         for v in (read_mni(kind) for kind in ("t1", "gm", "wm"))
     )
     largest = np.argmax([255 - grey - white, grey, white], axis=0) + 1

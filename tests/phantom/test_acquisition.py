@@ -34,6 +34,16 @@ def test_blur_lies_in_the_plane_of_the_slices() -> None:
         assert across == [b != axis for b in range(3)]
 
 
+@pytest.mark.parametrize(("grain", "correlation"), [(0.0, 0.0), (0.7, 0.6)])
+def test_noise_may_have_a_grain(grain: float, correlation: float) -> None:
+    noisy = NONE.model_copy(update={"noise": (0.1, 0.1), "noise_grain": (grain, grain)})
+    signal = np.full((24, 24, 24), -1, np.float32)  # Signed, so that the noise is Gaussian.
+    noise = acquire(np.random.default_rng(1), "T1_IR", signal, (1, 1, 1), noisy) + 1
+    assert noise.std() == pytest.approx(0.1, rel=0.02)
+    found = np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1]
+    assert found == pytest.approx(correlation, abs=0.05)
+
+
 def test_storing_by_hand() -> None:
     stored = store(np.float32([-0.5, 0.0, 0.0126, 99.0]), 800, 1000)
     assert stored.dtype == np.int16

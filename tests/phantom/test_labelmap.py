@@ -13,7 +13,7 @@ from tests.phantom.conftest import CENTRE, FACE, NOD_DEG, STRAY, draw_codes
 from voxres_tf.errors import DataError
 from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
-from voxres_tf.phantom.labelmap import LabelHead, LabelLattice, read_lattice
+from voxres_tf.phantom.labelmap import LabelHead, LabelLattice, LabelPerson, read_lattice
 from voxres_tf.phantom.tissues import CLASSES, TRAINING_CODES, Tissue
 
 STILL = Pose(
@@ -106,6 +106,33 @@ def test_a_mirrored_head_is_an_error(mirrored: bool, tmp_path: Path) -> None:
 def test_outside_the_map_is_air(lattice: LabelLattice) -> None:
     far = np.float32([[-5, 500], [90, 90], [90, 90]])
     assert lattice.at(far).tolist() == [Tissue.AIR, Tissue.AIR]
+
+
+def test_below_a_map_that_cuts_through_the_head_its_lowest_slice_runs_on(
+    lattice: LabelLattice, tmp_path: Path
+) -> None:
+    assert lattice.cut is None
+    codes = draw_codes()[:, :, 45:]
+    nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "head.nii.gz")
+    cut = read_lattice(tmp_path / "head.nii.gz")
+    assert cut.cut == 0
+    across = np.stack(np.meshgrid(np.arange(180), [110], [0, -80], indexing="ij"))
+    lowest, below = np.moveaxis(cut.at(across.astype(np.float32))[:, 0], -1, 0)
+    brain = np.array(CLASSES)[lowest] > 0
+    assert brain.sum() > 50
+    assert set(below[brain].tolist()) == {Tissue.MUSCLE}
+    np.testing.assert_array_equal(below[~brain], lowest[~brain])
+    # What lies so deep is far from the brain, and gone where a head is stripped.
+    person = LabelPerson(
+        cut,
+        LabelHead(tmp_path / "head.nii.gz")
+        .person(np.random.default_rng(0), (20, 20, 20), STILL)
+        .deformation,
+        np.zeros((0, 4), np.float32),
+    )
+    deep = np.float32([[0.0], [-18.0], [-150.0]])
+    assert person.fractions(deep)[Tissue.MUSCLE, 0] == 1
+    assert person.brain_mm(deep)[0] > 40
 
 
 def test_distance_to_the_brain(lattice: LabelLattice) -> None:

@@ -52,7 +52,8 @@ def acquire(
     )
     signal = signal * (1 + np.float32(rng.uniform(*config.texture)) * texture) * bias
     sigma = np.float32(rng.uniform(*config.noise))
-    first, second = (sigma * rng.standard_normal(signal.shape, np.float32) for _ in range(2))
+    grain = rng.uniform(*config.noise_grain)
+    first, second = (sigma * smooth_noise(rng, signal.shape, grain) for _ in range(2))
     signed = bool((signal < 0).any())
     measured: Floats = signal + first if signed else np.hypot(signal + first, second)
     return measured

@@ -32,7 +32,7 @@ CONTRAST = Contrast(
 
 _T1 = Artefacts(
     texture=(0.04, 0.05), noise=(0.03, 0.05), bias=(0.1, 0.1), blur_mm=(0, 0), thick=0,
-    shift_mm=(0, 0.28),
+    shift_mm=(0, 0.28), noise_grain=(0, 0),
 )  # fmt: skip
 ARTEFACTS = MappingProxyType(
     {"T1": _T1, "T1_IR": _T1.model_copy(update={"noise": (0.026, 0.044)}), "T2_FLAIR": _T1}

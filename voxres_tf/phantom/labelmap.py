@@ -19,7 +19,14 @@ from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
 from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
 from voxres_tf.phantom.lesions import draw_lesions
-from voxres_tf.phantom.mending import BRAIN, attached, clear_far_fluid, fill_sulci
+from voxres_tf.phantom.mending import (
+    BRAIN,
+    NECK,
+    attached,
+    clear_far_fluid,
+    cut,
+    fill_sulci,
+)
 from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.volume import read_volume, to_canonical
@@ -90,6 +97,8 @@ class LabelLattice:
             common pose.
         brain_mm: signed distance to the surface of the brain, its gaps under 16 mm filled.
         lesion_sites_mm: float32 [N, 3], places in the white matter 3 to 10 mm off a ventricle.
+        cut: the lowest slice, where it cuts through the head; what lies outside the brain there
+            runs on below it, as a neck.
     """
 
     tissues: NDArray[np.uint8]
@@ -97,6 +106,7 @@ class LabelLattice:
     shift_mm: Floats
     brain_mm: Field
     lesion_sites_mm: Floats
+    cut: int | None
 
     def place(self, points_mm: Floats) -> Floats:
         """From MNI space to the lattice, [3, ...]."""
@@ -105,12 +115,17 @@ class LabelLattice:
         return moved
 
     def at(self, place: Floats) -> NDArray[np.uint8]:
-        """The tissue at places [3, ...] of the lattice, air outside it."""
+        """The tissue at places [3, ...] of the lattice, air outside it but for the neck."""
         index = np.rint(place).astype(np.int16)
+        below = np.zeros(index.shape[1:], np.bool_)
+        if self.cut is not None:
+            below = index[2] < self.cut
+            index[2, below] = self.cut
         size = np.array(self.tissues.shape, np.int16).reshape(3, *[1] * (place.ndim - 1))
         inside = ((index >= 0) & (index < size)).all(axis=0)
         x, y, z = np.clip(index, 0, size - 1)
         found: NDArray[np.uint8] = np.where(inside, self.tissues[x, y, z], np.uint8(Tissue.AIR))
+        found[below] = NECK[found[below]]
         return found
 
 
@@ -141,7 +156,10 @@ class LabelPerson:
 
     def brain_mm(self, points_mm: Floats) -> Floats:
         """Signed distance to the surface of the brain, negative inside."""
-        return self.lattice.brain_mm.at(self.lattice.place(self.deformation(points_mm)))
+        place = self.lattice.place(self.deformation(points_mm))
+        # A field knows nothing below its lattice but the values at its border.
+        beneath: Floats = np.maximum(-place[2], 0)
+        return self.lattice.brain_mm.at(place) + beneath
 
 
 def read_lattice(path: Path) -> LabelLattice:
@@ -167,7 +185,7 @@ def read_lattice(path: Path) -> LabelLattice:
     brain_mm = Field(distance, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM))
     clear_far_fluid(tissues, brain_mm)
     fill_sulci(tissues, brain_mm)
-    return LabelLattice(tissues, matrix, shift, brain_mm, _lesion_sites(coarse))
+    return LabelLattice(tissues, matrix, shift, brain_mm, _lesion_sites(coarse), cut(tissues))
 
 
 def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:

@@ -12,6 +12,10 @@ from voxres_tf.phantom.tissues import CLASSES, Tissue
 BRAIN = np.isin(np.arange(len(Tissue)), [t for t in Tissue if CLASSES[t] and t != Tissue.CSF])
 """bool [T], which tissues are brain, ventricles included."""
 
+NECK = np.array([Tissue.MUSCLE if CLASSES[t] else t for t in Tissue], np.uint8)
+"""uint8 [T], what a tissue becomes in the neck: there is no brain in it."""
+
+_NECK_MM2 = 3000
 _FLUID_REACH_MM = 20.0
 _LEAST_FLUID = 0.02  # Of the brain's volume.
 _FLUID_RIM_MM = 2.0
@@ -46,3 +50,16 @@ def fill_sulci(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
     places = np.argwhere(tissues[box] == Tissue.AIR) + [side.start for side in box]
     near = brain_mm.at(places.T.astype(np.float32)) < _FLUID_RIM_MM
     tissues[tuple(places[near].T)] = Tissue.CSF
+
+
+def cut(tissues: NDArray[np.uint8]) -> int | None:
+    """The lowest slice of a map [X, Y, Z] of 1 mm that ends in the middle of a head.
+
+    None for a map that ends by itself, as one of the brain alone does at the brainstem.
+    """
+    areas = (tissues != Tissue.AIR).sum(axis=(0, 1))
+    lowest = int(np.argmax(areas > 0))
+    # The first slices of a map that was turned are ragged.
+    first = areas[lowest : lowest + 5]
+    whole = lowest + int(np.argmax(first > 0.9 * first.max()))
+    return whole if areas[whole] >= _NECK_MM2 else None

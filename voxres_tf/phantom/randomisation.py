@@ -166,6 +166,8 @@ class Artefacts(Config):
 
     Attributes:
         texture, noise: SD, relative to white matter; noise is Rician but for signed T1-IR.
+        noise_grain: the noise is smoothed by a Gaussian of this SD in voxels, as that of scans
+            which were interpolated.
         grain_mm: the texture is noise, smoothed by a Gaussian of this SD.
         bias: SD of the logarithm of the bias field.
         bias_mm: the bias field is noise, smoothed by a Gaussian of this SD.
@@ -177,6 +179,7 @@ class Artefacts(Config):
 
     texture: NotNegativeRange = (0.0, 0.06)
     noise: NotNegativeRange = (0.01, 0.06)
+    noise_grain: NotNegativeRange = (0.0, 0.7)
     grain_mm: NotNegative = 1.0
     bias: NotNegativeRange = (0.0, 0.2)
     bias_mm: Annotated[float, Field(ge=10)] = 60.0
