@@ -114,9 +114,9 @@ def workers():
     return found
 
 
-def kill_one_in_mid_task(out, killed):
+def kill_one_in_mid_task(out, killed, over):
     """Kill a worker as soon as a network has made its first epoch, but is not trained."""
-    for _ in range(6000):
+    while not over.is_set():
         begun = list(out.glob("networks/*/history.csv"))
         if begun and (pids := workers()):
             os.kill(pids[0], signal.SIGKILL)
@@ -131,10 +131,14 @@ def test_a_lost_worker_changes_nothing(cluster, subjects, config, tmp_path, monk
     rows = [RowSpec("All", config)]
     here = cross_validate(subjects[:2], tmp_path / "here", rows, LOO)
     killed: list[int] = []
-    killer = threading.Thread(target=kill_one_in_mid_task, args=(tmp_path / "there", killed))
+    over = threading.Event()
+    killer = threading.Thread(target=kill_one_in_mid_task, args=(tmp_path / "there", killed, over))
     killer.start()
-    there = cross_validate(subjects[:2], tmp_path / "there", rows, LOO, engine=Engine("ray"))
-    killer.join()
+    try:
+        there = cross_validate(subjects[:2], tmp_path / "there", rows, LOO, engine=Engine("ray"))
+    finally:
+        over.set()
+        killer.join()
     assert killed
     assert there == here
     states = sorted((tmp_path / "here").glob("networks/*/state.npz"))
