@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from voxres_tf.dataset.regrid import resample_to
+from voxres_tf.evaluation.metrics import dice
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.anatomy import read_mni
 from voxres_tf.volume import Grid, Volume
@@ -45,10 +46,11 @@ def main(model: str, scan: Path, beyond_mm: float) -> None:
     off_mm = ndimage.distance_transform_edt(expected == 0, labels.grid.spacing_mm)
     for code, tissue in enumerate(("CSF", "GM", "WM"), start=1):
         mine, theirs = found == code, expected == code
-        dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
         beyond = (mine & (off_mm > beyond_mm)).sum() * labels.grid.voxel_ml
         total = mine.sum() * labels.grid.voxel_ml
-        click.echo(f"{tissue}: Dice {dice:.3f}, {total:.0f} ml, {beyond:.1f} ml of it beyond")
+        click.echo(
+            f"{tissue}: Dice {dice(mine, theirs):.3f}, {total:.0f} ml, {beyond:.1f} ml of it beyond"
+        )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class SubjectFolder(click.Path):
             how = (
                 "a manifest goes by --manifest"
                 if Path(value).suffix == ".csv"
-                else ("scans go by their modalities, as in --t1")
+                else "scans go by their modalities, as in --t1"
             )
             self.fail(f"{value} is a file: {how} {value}")
         return super().convert(value, param, ctx)
