@@ -19,7 +19,7 @@ from scipy import ndimage
 from voxres_tf.dataset.regrid import resample_to
 from voxres_tf.evaluation.metrics import dice
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.phantom.anatomy import read_mni
+from voxres_tf.phantom.anatomy import mni_tissue, read_mni
 from voxres_tf.volume import Grid, Volume
 
 
@@ -31,9 +31,7 @@ def tissue_maps(grid: Grid) -> NDArray[np.uint8]:
         resample_to(Volume(v.data, Grid(v.grid.shape, v.grid.affine)), grid).data
         for v in (read_mni(kind) for kind in ("t1", "gm", "wm"))
     )
-    largest = np.argmax([255 - grey - white, grey, white], axis=0) + 1
-    mapped: NDArray[np.uint8] = np.where(ndimage.binary_fill_holes(brain > 5), largest, 0)
-    return mapped.astype(np.uint8)
+    return mni_tissue(ndimage.binary_fill_holes(brain > 5), grey, white)
 
 
 @click.command()

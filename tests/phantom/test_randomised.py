@@ -125,6 +125,21 @@ def test_equal_arguments_give_equal_values(subject: dict[str, Volume], label_map
     )
 
 
+def test_a_slab_beside_the_brain_is_drawn_again(label_map: Path) -> None:
+    # The brain ends 62 mm from its middle: most slabs of 21 mm lie beside it.
+    slabs = COARSE.model_copy(update={"slices": 3, "centre_z_mm": (-200, 40)})
+    ranges = config().model_copy(update={"geometry": slabs})
+    made = [randomised_subject(LabelHead(label_map), ranges, 0, n) for n in range(1, 9)]
+    assert all(one["labels"].data.any() for one in made)
+
+
+def test_ranges_without_a_brain_are_an_error(label_map: Path) -> None:
+    far = COARSE.model_copy(update={"slices": 3, "centre_z_mm": (-300, -280)})
+    ranges = config().model_copy(update={"geometry": far})
+    with pytest.raises(ConfigError, match=r"holds some of the brain.*centre_z_mm"):
+        randomised_subject(LabelHead(label_map), ranges, 0, 1)
+
+
 def test_lesions_are_drawn_from_their_ranges() -> None:
     sites = np.arange(300, dtype=np.float32).reshape(100, 3)
     lesions = Lesions(count=(4, 6), radius_mm=(2, 3))

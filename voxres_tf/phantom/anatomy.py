@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,22 @@ def read_mni(kind: str) -> Volume:
             message(path, "nilearn carries the MNI152 maps", "no such file", "reinstall nilearn")
         )
     return read_volume(path)
+
+
+def mni_tissue(brain: Mask, grey: NDArray[Any], white: NDArray[Any]) -> NDArray[np.uint8]:
+    """The tissue that fills most of each voxel, by the packaged maps.
+
+    Args:
+        brain: bool [X, Y, Z].
+        grey: share of grey matter times 255 [X, Y, Z], of any number type.
+        white: that of white matter; what the two leave is fluid.
+
+    Returns:
+        uint8 [X, Y, Z]: 0 outside the brain, 1 CSF, 2 GM, 3 WM.
+    """
+    grey, white = grey.astype(np.float32), white.astype(np.float32)
+    largest = np.argmax([255 - grey - white, grey, white], axis=0) + 1
+    return np.where(brain, largest, 0).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

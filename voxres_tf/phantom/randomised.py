@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from voxres_tf.errors import ConfigError, message
 from voxres_tf.phantom.acquisition import acquire, store
 from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast
 from voxres_tf.phantom.deformation import Pose
@@ -22,6 +23,7 @@ GENERATOR_FORMAT = 5
 
 Number = TypeVar("Number", int, float)
 
+_MOST_DRAWS = 10
 _MM_PER_SAMPLE = 0.5
 _LEAST_STEP_MM = 2.0
 _STORED_SCALE = 1000.0
@@ -44,8 +46,21 @@ def randomised_subject(
 
     Raises:
         DataError: if the anatomy cannot be read.
+        ConfigError: if the ranges leave no brain in the field of view.
     """
     rng = np.random.default_rng([seed, number, 2])
+    # A low or high slab may lie beside the brain, and would hold nothing to learn from.
+    for _ in range(_MOST_DRAWS):
+        found = _draw_subject(rng, head, config)
+        if found["labels"].data.any():
+            return found
+    rule = "the field of view holds some of the brain"
+    received = f"none in {_MOST_DRAWS} draws for subject {number}"
+    step = "move centre_z_mm or middle_z_mm towards 0, or raise height_mm and view_mm"
+    raise ConfigError(message("geometry", rule, received, step))
+
+
+def _draw_subject(rng: np.random.Generator, head: Head, config: Randomisation) -> dict[str, Volume]:
     size, pose = _draw_geometry(rng, config.geometry)
     whole = head.person(rng, size.half_mm, pose, config.lesions)
     person, cleared = _draw_outside(rng, whole, size, config.outside)

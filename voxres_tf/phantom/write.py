@@ -9,7 +9,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from voxres_tf.dataset.layouts import MANIFEST_NAME
@@ -17,7 +16,7 @@ from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import VoxResError, message
 from voxres_tf.files import atomic_path, locked, refuse_existing, write_json
-from voxres_tf.phantom.anatomy import read_mni
+from voxres_tf.phantom.anatomy import mni_tissue, read_mni
 from voxres_tf.phantom.generate import STEMS, generate_subject
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.mni import MniHead
@@ -188,9 +187,7 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     """
     folder, manifest = out / "mni152", out / MANIFEST_NAME
     t1, gm, wm = (read_mni(kind) for kind in ("t1", "gm", "wm"))
-    grey, white = gm.data.astype(np.int16), wm.data.astype(np.int16)
-    largest = np.argmax([255 - grey - white, grey, white], axis=0) + 1
-    codes = np.where(t1.data > 0, largest, 0).astype(np.uint8)
+    codes = mni_tissue(t1.data > 0, gm.data, wm.data)
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
     with locked(out):
         for path in (folder, manifest):
