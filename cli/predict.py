@@ -139,6 +139,6 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
             click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
         elif not quiet:
             click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s")
-            if outcome.note:
-                click.echo(f"Note: {outcome.note}")
+            for line in outcome.notes:
+                click.echo(f"Note: {line}")
     ctx.exit(1 if any(outcome.failure for outcome in outcomes) else 0)

@@ -64,17 +64,8 @@ def test_the_report_tells_both_spacings(make_predictor, write_subject, tmp_path)
     told = json.loads(plan.report.read_text())["subjects"][0]
     assert told["own_spacing_mm"] == outcome.own_spacing_mm == [1.0, 1.0, 9.0]
     assert told["spacing_mm"] == [1.0, 1.0, 5.5]
-    assert outcome.note is not None
-
-
-@pytest.mark.parametrize(
-    ("own", "noted"),
-    [([1, 1, 8.2], False), ([1, 1, 8.3], True), ([1.6, 1, 5], True), ([0.3, 0.3, 0.3], False)],
-)
-def test_a_note_on_voxels_half_as_long_again_as_the_network_s(own, noted):
-    outcome = Outcome("a", spacing_mm=[1.0, 1.0, 5.5], own_spacing_mm=own)
-    assert bool(outcome.note) == noted
-    assert Outcome("a", failure="why").note is None
+    assert told["extent_mm"] == outcome.extent_mm
+    assert ["voxels of 1 x 1 x 9 mm" in note for note in outcome.notes] == [True]
 
 
 def test_files_hold_the_prediction_on_the_input_geometry(make_predictor, write_subject, tmp_path):

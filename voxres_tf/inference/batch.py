@@ -16,13 +16,11 @@ from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, VoxResError, message
 from voxres_tf.files import write_json, write_text
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note
 from voxres_tf.inference.outputs import OutputPlan, check_outputs
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.prediction import Prediction
 from voxres_tf.volume import write_volume
-
-_COARSE = 1.5
-"""How many times as long as the network's a scan's voxels may be without a note."""
 
 
 @dataclass
@@ -40,6 +38,7 @@ class Outcome:
         spacing_mm: at which the network saw the subject, right, anterior and superior; empty after
             a failure.
         own_spacing_mm: of the scan whose grid it is, likewise.
+        extent_mm: over how much of that scan's axes tissue was found, likewise.
         oriented: whether the header of the scan whose grid it is tells how it lies; None after a
             failure.
         oblique_deg: the largest angle between an axis of that scan and the closest of the world;
@@ -55,23 +54,18 @@ class Outcome:
     modalities: list[str] = field(default_factory=list)
     spacing_mm: list[float] = field(default_factory=list)
     own_spacing_mm: list[float] = field(default_factory=list)
+    extent_mm: list[float] = field(default_factory=list)
     oriented: bool | None = None
     oblique_deg: float | None = None
 
     @property
-    def note(self) -> str | None:
-        """A word on voxels that are much longer than any which the model takes; else None."""
-        pairs = zip(self.own_spacing_mm, self.spacing_mm, strict=True)
-        if not any(own > _COARSE * seen for own, seen in pairs):
-            return None
-        own, seen = (
-            " x ".join(f"{mm:.3g}" for mm in each)
-            for each in (self.own_spacing_mm, self.spacing_mm)
+    def notes(self) -> list[str]:
+        """What one should know of it, a line each."""
+        found = (
+            coarse_note(self.own_spacing_mm, self.spacing_mm),
+            large_note(self.extent_mm, self.volumes_ml, oriented=bool(self.oriented)),
         )
-        return (
-            f"{self.id}: voxels of {own} mm, interpolated to {seen} mm for the model: what is "
-            "thinner than a voxel is a guess; look at the result"
-        )
+        return [f"{self.id}: {note}" for note in found if note]
 
 
 def predict_all(
@@ -133,6 +127,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         modalities=list(prediction.modalities),
         spacing_mm=list(prediction.spacing_mm),
         own_spacing_mm=list(prediction.labels.grid.canonical_spacing_mm),
+        extent_mm=list(extent_mm(prediction.labels)),
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )

@@ -1,0 +1,64 @@
+"""What a person is told of a subject that was segmented without an error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voxres_tf.inference.batch import Outcome
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note
+from voxres_tf.volume import Grid, Volume
+
+TISSUES = ("CSF", "GM", "WM")
+
+
+@pytest.mark.parametrize(
+    ("own", "noted"),
+    [([1, 1, 8.2], False), ([1, 1, 8.3], True), ([1.6, 1, 5], True), ([0.3, 0.3, 0.3], False)],
+)
+def test_voxels_half_as_long_again_as_the_network_s(own: list[float], noted: bool) -> None:
+    assert bool(coarse_note(own, [1.0, 1.0, 5.5])) == noted
+
+
+def test_extents_are_those_of_the_head_s_axes_without_specks() -> None:
+    # The first array axis runs to the front by 3 mm, the second down by 2, the third right by 1.
+    affine = np.array([[0, 0, 1.0, 0], [3.0, 0, 0, 0], [0, -2.0, 0, 0], [0, 0, 0, 1]])
+    labels = np.zeros((20, 30, 40), np.uint8)
+    labels[4:14, 5:25, 10:30] = 2
+    labels[:, 27, 12] = 1  # 20 voxels of 3 mm2 seen from above.
+    volume = Volume(labels, Grid(labels.shape, affine, sform=affine, sform_code=1))
+    assert extent_mm(volume) == (20, 30, 40)
+    assert extent_mm(Volume(np.zeros_like(labels), volume.grid)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "oriented", "noted"),
+    [
+        ([150, 190, 160], True, False),
+        ([150, 190, 195], True, True),
+        ([150, 190, 195], False, False),
+        ([150, 215, 150], True, True),
+        ([215, 150, 150], False, True),
+        ([], True, False),
+    ],
+)
+def test_tissue_longer_than_a_brain(found: list[float], oriented: bool, noted: bool) -> None:
+    note = large_note(found, TISSUES, oriented=oriented)
+    assert bool(note) == noted
+    assert not noted or "face, neck or scalp" in str(note)
+    assert large_note(found, ("tumour",), oriented=oriented) is None
+
+
+def test_an_outcome_names_the_subject_in_each_note() -> None:
+    outcome = Outcome(
+        "sub-1",
+        volumes_ml=dict.fromkeys(TISSUES, 500.0),
+        spacing_mm=[1.0, 1.0, 5.5],
+        own_spacing_mm=[1.0, 1.0, 9.0],
+        extent_mm=[140.0, 180.0, 230.0],
+        oriented=True,
+    )
+    first, second = outcome.notes
+    assert first.startswith("sub-1: voxels of 1 x 1 x 9 mm")
+    assert second.startswith("sub-1: tissue over 140 x 180 x 230 mm")
+    assert Outcome("sub-1", failure="why").notes == []

@@ -1,0 +1,76 @@
+"""What a person should know of a subject that was segmented without an error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from voxres_tf.volume import Volume, to_canonical
+
+_COARSE = 1.5
+"""How many times as long as the network's a scan's voxels may be without a note."""
+
+_LONGEST_MM = (190.0, 210.0, 190.0)
+"""Left to right, back to front and top to bottom: more than any brain with the fluid around it."""
+
+_SPECK_MM2 = 100.0
+"""A plane with less than that of what was found does not count; a brain's pole soon has more."""
+
+_OF_A_BRAIN = {"GM", "WM"}
+
+
+def extent_mm(labels: Volume) -> tuple[float, float, float]:
+    """Over how much of each axis anything but background was found, specks apart.
+
+    Args:
+        labels: integer [X, Y, Z], 0 background.
+
+    Returns:
+        In mm along the scan's axes, in the order right, anterior, superior; 0 where there is none.
+    """
+    found = to_canonical(np.asarray(labels.data) > 0, labels.grid)
+    spacing = labels.grid.canonical_spacing_mm
+    extents = []
+    for axis in range(3):
+        across = tuple(a for a in range(3) if a != axis)
+        area_mm2 = found.sum(axis=across) * spacing[across[0]] * spacing[across[1]]
+        planes = np.flatnonzero(area_mm2 >= _SPECK_MM2)
+        extents.append(float(np.ptp(planes) + 1) * spacing[axis] if planes.size else 0.0)
+    x, y, z = extents
+    return (x, y, z)
+
+
+def coarse_note(own_mm: Sequence[float], seen_mm: Sequence[float]) -> str | None:
+    """A word on voxels of `own_mm` that are much longer than those the network saw; else None."""
+    if not any(own > _COARSE * seen for own, seen in zip(own_mm, seen_mm, strict=True)):
+        return None
+    return (
+        f"voxels of {_lengths(own_mm)} mm, interpolated to {_lengths(seen_mm)} mm for the model: "
+        "what is thinner than a voxel is a guess; look at the result"
+    )
+
+
+def large_note(
+    found_mm: Sequence[float], classes: Collection[str], *, oriented: bool
+) -> str | None:
+    """A word on tissue over a longer way than any brain has; else None.
+
+    Args:
+        found_mm: right, anterior and superior, as `extent_mm` has them; or nothing.
+        classes: of the model; without GM and WM they are no tissues of a brain, and no word is due.
+        oriented: whether it is known which axis is which.
+    """
+    limits = _LONGEST_MM if oriented else (max(_LONGEST_MM),) * 3
+    if not found_mm or not set(classes) >= _OF_A_BRAIN:
+        return None
+    if all(found <= limit for found, limit in zip(found_mm, limits, strict=True)):
+        return None
+    return (
+        f"tissue over {_lengths(found_mm)} mm, more than any brain: face, neck or scalp may be "
+        "called tissue; look at the result, and cut the scan off below the cerebellum"
+    )
+
+
+def _lengths(each_mm: Sequence[float]) -> str:
+    return " x ".join(f"{mm:.3g}" for mm in each_mm)
