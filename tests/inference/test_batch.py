@@ -64,7 +64,7 @@ def test_the_report_tells_both_spacings(make_predictor, write_subject, tmp_path)
     told = json.loads(plan.report.read_text())["subjects"][0]
     assert told["own_spacing_mm"] == outcome.own_spacing_mm == [1.0, 1.0, 9.0]
     assert told["spacing_mm"] == [1.0, 1.0, 5.5]
-    assert told["extent_mm"] == outcome.extent_mm
+    assert told["extent_mm"] == outcome.extent_mm == [20.0, 18.0, 90.0]
     assert ["voxels of 1 x 1 x 9 mm" in note for note in outcome.notes] == [True]
 
 

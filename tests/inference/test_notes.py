@@ -37,6 +37,7 @@ def test_extents_are_those_of_the_head_s_axes_without_specks() -> None:
         ([150, 190, 160], True, False),
         ([150, 190, 195], True, True),
         ([150, 190, 195], False, False),
+        ([195, 190, 160], True, True),
         ([150, 215, 150], True, True),
         ([215, 150, 150], False, True),
         ([], True, False),

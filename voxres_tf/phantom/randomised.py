@@ -18,7 +18,7 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 5
+GENERATOR_FORMAT = 6
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 Number = TypeVar("Number", int, float)
