@@ -35,6 +35,17 @@ from .options import ShapeType
     help="Voxels of a tile in prediction.  [default: training's crop, or larger as --init's]",
 )
 @click.option(
+    "--overlap", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True,
+    help="Least share of a tile that its neighbour covers too, in prediction.",
+)  # fmt: skip
+@click.option(
+    "--tta", is_flag=True, help="Average with the left-right mirror image in every prediction."
+)
+@click.option(
+    "--one-piece", is_flag=True,
+    help="In every prediction make tissue apart from the largest piece background.",
+)  # fmt: skip
+@click.option(
     "--serving", is_flag=True,
     help="Write warm-up requests, and the settings of TF Serving that are not in OUTPUT yet.",
 )  # fmt: skip

@@ -16,7 +16,9 @@ from .server import server_options, server_values
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
-PREDICTOR = ("overlap", "blend", "tile", "batch", "tta", "device", "keep_spacing", "resample_to")
+PREDICTOR = (
+    "overlap", "blend", "tile", "batch", "tta", "one_piece", "device", "keep_spacing", "resample_to"
+)  # fmt: skip
 PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
 
 
@@ -54,8 +56,8 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     help="A folder for SUBJECT_dseg.nii.gz, or for one subject a name in .nii or .nii.gz.",
 )
 @click.option(
-    "--overlap", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True,
-    help="Least share of a tile that its neighbour covers too.",
+    "--overlap", type=click.FloatRange(0, 1, max_open=True),
+    help="Least share of a tile that its neighbour covers too.  [default: the model's]",
 )  # fmt: skip
 @click.option(
     "--blend", type=click.Choice(["gaussian", "constant"]), default="gaussian", show_default=True,
@@ -65,7 +67,14 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option(
     "--batch", type=click.IntRange(1), default=1, show_default=True, help="Tiles per step."
 )
-@click.option("--tta", is_flag=True, help="Average with the left-right mirror image.")
+@click.option(
+    "--tta/--no-tta", default=None,
+    help="Average with the left-right mirror image, in twice the time.  [default: the model's]",
+)  # fmt: skip
+@click.option(
+    "--one-piece/--all-pieces", default=None,
+    help="Make tissue apart from the largest piece background.  [default: the model's]",
+)  # fmt: skip
 @click.option(
     "--device", default="auto", show_default=True, callback=_device, help="auto, cpu, gpu or gpu:N."
 )

@@ -52,7 +52,7 @@ _OPTIONS = (
     click.option("--tls-ca", type=_FILE, help="PEM file of the server's authority; asks by TLS."),
     click.option("--rest", is_flag=True, default=None, help="Ask by HTTP and JSON, not by gRPC."),
 )  # fmt: skip
-_TILES = ("in_flight", "overlap", "blend", "tile", "batch", "tta")
+_TILES = ("in_flight", "overlap", "blend", "tile", "batch", "tta", "one_piece")
 _FIELDS = {
     "server": "address",
     "model_name": "model_name",

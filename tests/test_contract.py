@@ -46,6 +46,15 @@ def test_an_older_contract_says_nothing_of_fusion(tmp_path: Path) -> None:
     assert not read_contract(tmp_path).fused
 
 
+def test_an_older_contract_is_predicted_as_it_was(tmp_path: Path) -> None:
+    values = contract().model_dump(mode="json")
+    for name in ("overlap", "tta", "one_piece"):
+        del values[name]
+    write_json(tmp_path / CONTRACT_FILE, values)
+    found = read_contract(tmp_path)
+    assert (found.overlap, found.tta, found.one_piece) == (0.5, False, False)
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
@@ -57,6 +66,7 @@ def test_an_older_contract_says_nothing_of_fusion(tmp_path: Path) -> None:
         ({"first_stage": [{"in_channels": 4}]}, "4 context channels. Received: 0"),
         ({"model": {"in_channels": 8, "context_channels": 4}}, "0 context channels. Received: 4"),
         ({"optional_modalities": ["flair", "t2"]}, "optional modalities among t1, flair.*: flair"),
+        ({"overlap": 1}, "overlap"),
         ({"surprise": 1}, "surprise: Extra inputs"),
         ({"patch": [64, 64, 50]}, r"patch\.2: .*multiple of 8"),
         ({"version": 0}, "version: .*greater than 0"),

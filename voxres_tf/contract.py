@@ -13,6 +13,9 @@ from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.schema import Config, parse
 
 FORMAT_VERSION = 1
+OVERLAP = 0.5
+"""Least share of a tile that its neighbour covers too, where nothing else is asked for."""
+
 CONTRACT_FILE = Path("assets.extra") / "voxres.json"
 
 ANSWER = "serving_default"
@@ -42,6 +45,11 @@ class Contract(Config):
         classes: names of the outputs; class 0 is background.
         stride: spatial sizes of a tile are multiples of it.
         patch: the tile by which whole volumes are predicted.
+        overlap: least share of a tile that its neighbour covers too.
+        tta: whether answers of whole volumes are means over each tile and its left-right mirror
+            image. It takes twice as long, and suits a training with flips.
+        one_piece: whether tissue apart from the largest piece is made background (see
+            `inference.pieces`), as in a brain, which is one.
         optional_modalities: those that may be missing, as long as one is there; their channels
             are then 0. All of them after training with modality dropout.
         first_stage: shapes of the networks whose mean probabilities the second stage takes as
@@ -62,6 +70,9 @@ class Contract(Config):
     classes: tuple[str, ...] = CLASS_NAMES
     stride: int = STRIDE
     patch: Shape
+    overlap: float = Field(default=OVERLAP, ge=0, lt=1)
+    tta: bool = False
+    one_piece: bool = False
     optional_modalities: tuple[str, ...] = ()
     first_stage: tuple[ModelConfig, ...] = ()
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)

@@ -78,8 +78,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
         VoxResError: whatever a stage finds wrong.
     """
     say = _numbered(say, 4)
-    # Half of the usual overlap: fewer tiles, for 0.3 points of GM on the average.
-    predictor = Predictor(model or _shipped(), overlap=0.25, progress=True)
+    predictor = Predictor(model or _shipped(), progress=True)
     _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
     phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"

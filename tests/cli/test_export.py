@@ -29,6 +29,17 @@ def test_export_reports_the_comparison(tiny_run, tmp_path, monkeypatch):
     assert (contract.name, contract.version, contract.patch) == ("net", 3, (24, 16, 8))
 
 
+def test_how_volumes_are_predicted(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
+    output = tmp_path / "net"
+    for arguments in ((), ("--overlap", "0.25", "--tta", "--one-piece")):
+        result = run(tiny_run, "-o", output, *arguments)
+        assert result.exit_code == 0, result.output
+    plain, careful = (read_contract(output / name) for name in "12")
+    assert (plain.overlap, plain.tta, plain.one_piece) == (0.5, False, False)
+    assert (careful.overlap, careful.tta, careful.one_piece) == (0.25, True, True)
+
+
 def test_a_training_that_was_stopped_before_its_end(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
     run_folder = shutil.copytree(tiny_run, tmp_path / "run")
@@ -61,7 +72,13 @@ def test_run_without_best_weights_is_one_line(tiny_run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nowhere", "-o", "x"], ["."], [".", "-o", "x", "--version", "0"]]
+    "arguments",
+    [
+        ["nowhere", "-o", "x"],
+        ["."],
+        [".", "-o", "x", "--version", "0"],
+        [".", "-o", "x", "--overlap", "1"],
+    ],
 )
 def test_usage(arguments):
     assert run(*arguments).exit_code == 2

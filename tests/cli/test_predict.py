@@ -53,6 +53,23 @@ def test_data_set_to_folder_with_tables(tiny_model, data, tmp_path):
     assert (options["tile"], options["overlap"], options["blend"]) == ([8, 8, 8], 0.25, "constant")
 
 
+def test_what_is_not_asked_for_is_as_the_model_says(tiny_model, data, tmp_path):
+    model, report = tmp_path / "model" / "1", tmp_path / "run.json"
+    shutil.copytree(tiny_model, model)
+    says = {"overlap": 0.25, "tta": True, "one_piece": True}
+    contract = json.loads((model / CONTRACT_FILE).read_text()) | says
+    write_json(model / CONTRACT_FILE, contract)
+    other = {"overlap": 0.0, "tta": False, "one_piece": False}
+    asked = ("--overlap", "0", "--no-tta", "--all-pieces")
+    for name, arguments, expected in (("a", (), says), ("b", asked, other)):
+        written = ("-o", tmp_path / name, "--report", report, "--overwrite")
+        result = run("-m", model, data / "a", *written, *arguments)
+        assert result.exit_code == 0, result.output
+        told = json.loads(report.read_text())
+        assert told["options"].items() >= expected.items()
+        assert (told["subjects"][0]["loose_ml"] is None) == (name == "b")
+
+
 def test_one_subject_to_a_file_and_never_over_it(tiny_model, data, tmp_path):
     scans = ("--t1", data / "a" / "T1.nii", "--flair", data / "a" / "T2_FLAIR.nii")
     arguments = ("-m", tiny_model.parent, *scans, "-o", tmp_path / "x.nii", "--quiet", "--tta")

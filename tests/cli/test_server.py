@@ -130,6 +130,10 @@ def test_the_client_does_without_tensorflow(model, scans, tmp_path):
             ["--server", "a:1", "--model-name", "m", "--mode", "volume", "--tta"],
             "--tta: in tile mode only",
         ),
+        (
+            ["--server", "a:1", "--model-name", "m", "--mode", "volume", "--all-pieces"],
+            "--one-piece: in tile mode only",
+        ),
         (["--server", "a:1", "--model-name", "m", "--timeout", "0"], "--timeout"),
         (["--server", "a:1", "--model-name", "m", "--retries", "-1"], "--retries"),
     ],

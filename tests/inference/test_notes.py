@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.inference.batch import Outcome
-from voxres_tf.inference.notes import coarse_note, extent_mm, large_note
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note
 from voxres_tf.volume import Grid, Volume
 
 TISSUES = ("CSF", "GM", "WM")
@@ -50,6 +50,13 @@ def test_tissue_longer_than_a_brain(found: list[float], oriented: bool, noted: b
     assert large_note(found, ("tumour",), oriented=oriented) is None
 
 
+@pytest.mark.parametrize(("ml", "noted"), [(None, False), (9.9, False), (10.1, True)])
+def test_tissue_that_was_made_background(ml: float | None, noted: bool) -> None:
+    note = loose_note(ml)
+    assert bool(note) == noted
+    assert not noted or str(note).startswith("10 ml of tissue apart from the brain")
+
+
 def test_an_outcome_names_the_subject_in_each_note() -> None:
     outcome = Outcome(
         "sub-1",
@@ -57,9 +64,11 @@ def test_an_outcome_names_the_subject_in_each_note() -> None:
         spacing_mm=[1.0, 1.0, 5.5],
         own_spacing_mm=[1.0, 1.0, 9.0],
         extent_mm=[140.0, 180.0, 230.0],
+        loose_ml=12.0,
         oriented=True,
     )
-    first, second = outcome.notes
+    first, second, third = outcome.notes
     assert first.startswith("sub-1: voxels of 1 x 1 x 9 mm")
     assert second.startswith("sub-1: tissue over 140 x 180 x 230 mm")
+    assert third.startswith("sub-1: 12 ml of tissue apart from the brain")
     assert Outcome("sub-1", failure="why").notes == []

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from voxres_tf.config import PreprocessConfig
+from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.dataset.subject import Subject, read_subject
 from voxres_tf.errors import ConfigError, DataError, ModelError
+from voxres_tf.files import write_json
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import Grid, Volume, from_canonical, read_volume, write_volume
@@ -192,3 +196,55 @@ def test_exported_model_predicts(tiny_model, write_subject):
     prediction = Predictor(tiny_model.parent, device="cpu", batch=2)(write_subject())
     np.testing.assert_allclose(prediction.probabilities.data.sum(-1), 1, atol=1e-5)
     assert prediction.labels.data.shape == (18, 10, 20)
+
+
+def brain_and_neck(tiles):
+    """Class 2 where the first channel is above its slice's mean, more surely on a tile's left."""
+    tissue = (tiles[..., :1] > 0) * np.float32(0.5)
+    lean = np.linspace(0.2, 0, tiles.shape[1], dtype=np.float32)[:, None, None, None]
+    nothing = np.zeros_like(tissue)
+    return np.concatenate([0.8 - tissue - lean, nothing, 0.2 + tissue + lean, nothing], -1)
+
+
+@pytest.fixture
+def neck():
+    """A subject of blocks: a brain, and a tenth of its size apart from it."""
+    tissue = np.zeros((60, 40, 30), bool)
+    tissue[:, :, 13:28] = tissue[20:40, 0:20, 1:3] = True
+    tissue[0, 0] = False  # No slice is all of one value.
+    grid = Grid(tissue.shape, np.diag([1.0, 1, 2, 1]))
+    scan = Volume(tissue.astype(np.float32), grid)
+    return Subject("s", {"t1": scan, "flair": scan}, grid), tissue
+
+
+def test_tissue_apart_from_the_largest_piece_is_background(make_predictor, neck):
+    subject, tissue = neck
+    every = make_predictor(brain_and_neck)(subject)
+    np.testing.assert_array_equal(every.labels.data == 2, tissue)
+    assert every.loose_ml is None
+    found = make_predictor(brain_and_neck, one_piece=True)(subject)
+    tissue[..., :5] = False
+    np.testing.assert_array_equal(found.labels.data == 2, tissue)
+    np.testing.assert_array_equal(found.probabilities.data.argmax(-1), found.labels.data)
+    assert found.loose_ml == pytest.approx(20 * 20 * 2 * 2 / 1000)
+
+
+def test_a_contract_says_how_its_model_predicts_and_may_be_overruled(
+    make_predictor, contract_folder, neck
+):
+    path = contract_folder / CONTRACT_FILE
+    says = {"overlap": 0.25, "tta": True, "one_piece": True}
+    write_json(path, json.loads(path.read_text()) | says)
+    careful, plain = {}, {"overlap": 0.5, "tta": False, "one_piece": False}
+    for options, expected in ((careful, says), (plain, plain)):
+        predictor = make_predictor(brain_and_neck, **options)
+        assert {name: getattr(predictor, name) for name in says} == expected
+    found, other = (
+        make_predictor(brain_and_neck, **options)(neck[0]) for options in (careful, plain)
+    )
+    assert found.loose_ml > 0
+    assert other.loose_ml is None
+    # With mirror images, a tile leans to neither side.
+    inside = found.probabilities.data[:, 5:, 15, 2]
+    np.testing.assert_allclose(inside, inside[0, 0], atol=1e-6)
+    assert np.ptp(other.probabilities.data[:, 5:, 15, 2]) > 0.05

@@ -10,7 +10,15 @@ from voxres_tf.inference.server import Server
 
 
 @pytest.mark.parametrize(
-    "options", [{"overlap": 0.25}, {"tta": True}, {"tile": (8, 8, 8)}, {"batch": 2}]
+    "options",
+    [
+        {"overlap": 0.5},
+        {"tta": True},
+        {"tile": (8, 8, 8)},
+        {"tta": False},
+        {"one_piece": True},
+        {"batch": 2},
+    ],
 )
 def test_options_without_a_meaning_are_refused(options):
     server = asking("nowhere:1", mode="volume")

@@ -28,7 +28,7 @@ def phantom() -> dict[str, Volume]:
 
 @cache
 def predictor() -> Predictor:
-    return Predictor(NAME, overlap=0.25)
+    return Predictor(NAME)
 
 
 def segment(images: dict[str, Volume]) -> NDArray[np.uint8]:

@@ -13,7 +13,8 @@ from voxres_tf.contract import Contract
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.export.reference import CASES_FILE, alone, scan_file
 from voxres_tf.export.stages import Answer, Stages
-from voxres_tf.inference.tiling import TileFunction, predict_tiled
+from voxres_tf.inference.pieces import drop_loose
+from voxres_tf.inference.tiling import TileFunction, mirrored_too, predict_tiled
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import write_volume
 
@@ -47,9 +48,13 @@ def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
     answers: list[Floats] = []
     for name in stages.passes:
         seen = np.concatenate([image, *answers], axis=-1)
-        network = stages.answer(name, fuse=False)
-        classes = len(contract.classes)
-        answers.append(predict_tiled(seen, _in_numpy(network), classes, contract.patch))
+        network = _in_numpy(stages.answer(name, fuse=False))
+        if contract.tta:
+            network = mirrored_too(network)
+        tiles = (len(contract.classes), contract.patch)
+        answers.append(predict_tiled(seen, network, *tiles, overlap=contract.overlap))
+    if contract.one_piece:
+        drop_loose(answers[-1])
     return answers
 
 

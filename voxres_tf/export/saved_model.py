@@ -11,7 +11,14 @@ import tensorflow as tf
 
 from voxres_tf import __version__
 from voxres_tf.config import STRIDE, SUMMARY_FILE
-from voxres_tf.contract import CONTRACT, CONTRACT_FILE, FORMAT_VERSION, Contract, read_contract
+from voxres_tf.contract import (
+    CONTRACT,
+    CONTRACT_FILE,
+    FORMAT_VERSION,
+    OVERLAP,
+    Contract,
+    read_contract,
+)
 from voxres_tf.errors import OutputExistsError, message
 from voxres_tf.export.agreement import CERTIFICATE_FILE
 from voxres_tf.export.compare import compare_in_fresh_process
@@ -20,6 +27,7 @@ from voxres_tf.export.integrity import write_hashes
 from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
+from voxres_tf.inference.tiling import check_tiling
 from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
 from voxres_tf.start import tile_of
 
@@ -32,6 +40,9 @@ def export_run(
     name: str | None = None,
     version: int | None = None,
     tile: tuple[int, int, int] | None = None,
+    overlap: float = OVERLAP,
+    tta: bool = False,
+    one_piece: bool = False,
     serving: bool = False,
 ) -> Path:
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
@@ -56,6 +67,10 @@ def export_run(
             the training's crop, or the tile of what it began with where that is larger. The
             networks see nothing beyond a tile, so that a larger one is often the better one, and
             takes more memory.
+        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
+        tta: average over tiles and their mirror images.
+        one_piece: make tissue apart from the largest piece background. These four say what the
+            signatures of whole volumes do, and `voxres predict` unless it is told otherwise.
         serving: write warm-up requests into the version, and beside it what TF Serving reads (see
             `serving.write_settings`).
 
@@ -63,8 +78,8 @@ def export_run(
         The folder of the version.
 
     Raises:
-        ConfigError: if the run's config cannot be read, the tile is no tile, or a server could not
-            take the name.
+        ConfigError: if the run's config cannot be read, tile or overlap are out of range, or a
+            server could not take the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
@@ -80,6 +95,9 @@ def export_run(
     with tf.device("/CPU:0"):
         stages = load_stages(run, weights)
         contract = _contract(stages, name or output.resolve().name, number, tile)
+        check_tiling(contract.patch, overlap, "gaussian", batch=1)
+        how = {"overlap": overlap, "tta": tta, "one_piece": one_piece}
+        contract = contract.model_copy(update=how)
         with atomic_path(target) as folder:
             _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))

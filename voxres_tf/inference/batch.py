@@ -16,7 +16,7 @@ from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, VoxResError, message
 from voxres_tf.files import write_json, write_text
-from voxres_tf.inference.notes import coarse_note, extent_mm, large_note
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note
 from voxres_tf.inference.outputs import OutputPlan, check_outputs
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.prediction import Prediction
@@ -39,6 +39,7 @@ class Outcome:
             a failure.
         own_spacing_mm: of the scan whose grid it is, likewise.
         extent_mm: over how much of that scan's axes tissue was found, likewise.
+        loose_ml: see `Prediction`; None after a failure too.
         oriented: whether the header of the scan whose grid it is tells how it lies; None after a
             failure.
         oblique_deg: the largest angle between an axis of that scan and the closest of the world;
@@ -55,6 +56,7 @@ class Outcome:
     spacing_mm: list[float] = field(default_factory=list)
     own_spacing_mm: list[float] = field(default_factory=list)
     extent_mm: list[float] = field(default_factory=list)
+    loose_ml: float | None = None
     oriented: bool | None = None
     oblique_deg: float | None = None
 
@@ -64,6 +66,7 @@ class Outcome:
         found = (
             coarse_note(self.own_spacing_mm, self.spacing_mm),
             large_note(self.extent_mm, self.volumes_ml, oriented=bool(self.oriented)),
+            loose_note(self.loose_ml),
         )
         return [f"{self.id}: {note}" for note in found if note]
 
@@ -128,6 +131,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         spacing_mm=list(prediction.spacing_mm),
         own_spacing_mm=list(prediction.labels.grid.canonical_spacing_mm),
         extent_mm=list(extent_mm(prediction.labels)),
+        loose_ml=prediction.loose_ml,
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )
@@ -204,6 +208,7 @@ def _report(
             "device": None if server else predictor.device,
             "server": server.model_dump(mode="json") if server else None,
             "tta": predictor.tta,
+            "one_piece": predictor.one_piece,
             "keep_spacing": predictor.keep_spacing,
             "resample_to": predictor.resample_to,
             "save_probabilities": plan.save_probabilities,

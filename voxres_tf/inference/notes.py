@@ -17,6 +17,9 @@ _LONGEST_MM = (190.0, 210.0, 190.0)
 _SPECK_MM2 = 100.0
 """A plane with less than that of what was found does not count; a brain's pole soon has more."""
 
+_SPECKS_ML = 10.0
+"""Less than that may be loose without a note."""
+
 _OF_A_BRAIN = {"GM", "WM"}
 
 
@@ -69,6 +72,16 @@ def large_note(
     return (
         f"tissue over {_lengths(found_mm)} mm, more than any brain: face, neck or scalp may be "
         "called tissue; look at the result, and cut the scan off below the cerebellum"
+    )
+
+
+def loose_note(loose_ml: float | None) -> str | None:
+    """A word on tissue that was found apart from the brain, if that is more than a speck."""
+    if loose_ml is None or loose_ml < _SPECKS_ML:
+        return None
+    return (
+        f"{loose_ml:.0f} ml of tissue apart from the brain, as in face or neck, were made "
+        "background; look at the result (--all-pieces keeps them)"
     )
 
 

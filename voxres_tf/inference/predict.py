@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,13 +32,14 @@ from voxres_tf.dataset.subject import (
 )
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.inference.models import resolve_model
-from voxres_tf.inference.prediction import Prediction
+from voxres_tf.inference.pieces import drop_loose
+from voxres_tf.inference.prediction import Prediction, volumes_ml
 from voxres_tf.inference.server import Server, check_left_alone
 from voxres_tf.inference.tiling import (
-    OVERLAP,
     Apply,
     Blend,
     check_tiling,
+    mirrored_too,
     predict_tiled,
     tile_count,
 )
@@ -62,12 +63,15 @@ class Predictor:
 
     Args:
         model: see `models.resolve_model`; or the server that has it.
-        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
+        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1; the
+            contract's by default.
         blend: "gaussian" weights the middle of a tile more than its border, "constant" does not.
         tile: voxels of a tile, multiples of the model's stride; the contract's `patch` by default.
         batch: tiles per call of the network.
         device: "auto", "cpu", "gpu" or "gpu:N".
-        tta: average over the subject and its left-right mirror image, which takes twice as long.
+        tta: average over each tile and its left-right mirror image, which takes twice as long; as
+            the contract says by default.
+        one_piece: make tissue apart from the largest piece background; see `pieces`, and likewise.
         progress: show a bar per subject on a terminal.
         keep_spacing: resample nothing, whatever spacings the model takes.
         resample_to: modality whose grid the others of a subject on disk are put on; by default
@@ -76,7 +80,7 @@ class Predictor:
             labels alone.
 
     A server chooses its own device and, in volume mode, its own tiles: other values than the
-    defaults of device, or of overlap, blend, tile, batch and tta, are errors then.
+    defaults of device, or of overlap, blend, tile, batch, tta and one_piece, are errors then.
 
     Raises:
         ModelError: if there is no such model or its contract cannot be honoured.
@@ -88,12 +92,13 @@ class Predictor:
         self,
         model: str | Path | Server,
         *,
-        overlap: float = OVERLAP,
+        overlap: float | None = None,
         blend: Blend = "gaussian",
         tile: Sequence[int] | None = None,
         batch: int = 1,
         device: str = "auto",
-        tta: bool = False,
+        tta: bool | None = None,
+        one_piece: bool | None = None,
         progress: bool = False,
         keep_spacing: bool = False,
         resample_to: str | None = None,
@@ -102,7 +107,7 @@ class Predictor:
         self.server = model if isinstance(model, Server) else None
         self._apply: Apply = map
         if isinstance(model, Server):
-            check_left_alone(model, device, (overlap, blend, tile, batch, tta))
+            check_left_alone(model, device, (overlap, blend, tile, batch, tta, one_piece))
             self.contract = self._connect(model)
         else:
             path = resolve_model(model)
@@ -111,15 +116,17 @@ class Predictor:
         self._whole = self.server is not None and self.server.mode == "volume"
         self.keep_probabilities = probabilities
         self.tile = tuple(tile) if tile is not None else self.contract.patch
-        self.overlap, self.blend, self.batch = overlap, blend, batch
-        self.device, self.tta, self._progress = device, tta, progress
+        self.overlap = self.contract.overlap if overlap is None else overlap
+        self.tta = self.contract.tta if tta is None else tta
+        self.one_piece = self.contract.one_piece if one_piece is None else one_piece
+        self.blend, self.batch, self.device, self._progress = blend, batch, device, progress
         self.keep_spacing, self.resample_to = keep_spacing, resample_to
         taken = self.contract.preprocess
         self._preprocess = taken.model_copy(update={"resolution": None}) if keep_spacing else taken
         if resample_to is not None and resample_to not in taken.modalities:
             rule = f"the model takes {', '.join(taken.modalities)}"
             raise ConfigError(message("resample_to", rule, resample_to, "name one of these"))
-        check_tiling(self.tile, overlap, blend, batch)
+        check_tiling(self.tile, self.overlap, blend, batch)
         stride = self.contract.stride
         if any(size % stride for size in self.tile):
             raise ConfigError(
@@ -172,15 +179,16 @@ class Predictor:
             prepared = look(replace(subject, labels=None), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
         with _timed(seconds, "predict"):
-            labels, probabilities = self._tissues(prepared)
+            labels, probabilities, loose = self._tissues(prepared)
         return Prediction(
             subject.id,
             Volume(labels, subject.grid),
             None if probabilities is None else Volume(probabilities, subject.grid),
-            self._volumes_ml(labels, subject.grid.voxel_ml),
+            volumes_ml(labels, subject.grid.voxel_ml, self.contract.classes),
             seconds,
             modalities,
             prepared.working.spacing_mm,
+            loose,
         )
 
     def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:
@@ -190,44 +198,41 @@ class Predictor:
             raise DataError(message(f"subject {subject.id}", *fault, then))
         return tuple(m for m in self.contract.preprocess.modalities if m in subject.images)
 
-    def _tissues(self, prepared: Prepared) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        image = prepared.image
+    def _tissues(
+        self, prepared: Prepared
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, float | None]:
+        """Labels and probabilities, if kept, on the subject's grid, and the ml that were loose."""
+        image, loose = prepared.image, None
         # Probabilities can be resampled, labels cannot.
         if self._whole and not self.keep_probabilities and not prepared.working.resampled:
-            return from_canonical(self.engine.run(SEGMENT, image), prepared.grid), None
+            return from_canonical(self.engine.run(SEGMENT, image), prepared.grid), None, None
         if self._whole:
             probabilities = self.engine.run(SEGMENT_PROBABILITIES, image)
         else:
             probabilities = self._probabilities(image, prepared.id)
+            if self.one_piece:
+                loose = drop_loose(probabilities) * prepared.working.voxel_ml
         labels = prepared.labels_on_own_grid(probabilities)
-        return labels, prepared.on_own_grid(probabilities) if self.keep_probabilities else None
+        kept = prepared.on_own_grid(probabilities) if self.keep_probabilities else None
+        return labels, kept, loose
 
     def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
         tiles = tile_count(image.shape[:3], self.tile, self.overlap)
-        total = tiles * len(stages) * (2 if self.tta else 1)
-        hidden = None if self._progress else True
+        total, hidden = tiles * len(stages), None if self._progress else True
         with tqdm(total=total, desc=name, unit="tile", leave=False, disable=hidden) as bar:
-
-            def all_stages(view: NDArray[np.float32]) -> NDArray[np.float32]:
-                answer = self._tiled(view, stages[0], bar.update)
-                for stage in stages[1:]:
-                    answer = self._tiled(np.concatenate([view, answer], -1), stage, bar.update)
-                return answer
-
-            result = all_stages(image)
-            if self.tta:
-                # The first axis of a canonical image runs from left to right.
-                result += all_stages(image[::-1])[::-1]
-                result *= np.float32(0.5)
-        return result
+            answer = self._tiled(image, stages[0], bar.update)
+            for stage in stages[1:]:
+                answer = self._tiled(np.concatenate([image, answer], -1), stage, bar.update)
+        return answer
 
     def _tiled(
         self, image: NDArray[np.float32], stage: str, progress: Callable[[int], object]
     ) -> NDArray[np.float32]:
+        answer = partial(self.engine.run, stage)
         return predict_tiled(
             image,
-            lambda tiles: self.engine.run(stage, tiles),
+            mirrored_too(answer) if self.tta else answer,
             len(self.contract.classes),
             self.tile,
             overlap=self.overlap,
@@ -236,11 +241,6 @@ class Predictor:
             progress=progress,
             apply=self._apply,
         )
-
-    def _volumes_ml(self, labels: NDArray[np.uint8], voxel_ml: float) -> dict[str, float]:
-        counts = np.bincount(labels.reshape(-1), minlength=len(self.contract.classes))
-        names = enumerate(self.contract.classes)
-        return {name: int(counts[number]) * voxel_ml for number, name in names if number}
 
 
 @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voxres_tf.volume import Volume
 
@@ -21,6 +25,8 @@ class Prediction:
         modalities: those that it was made from, in the model's order.
         spacing_mm: at which the network saw the subject, along its right, anterior and superior
             axes; other than the scan's own where that was resampled.
+        loose_ml: tissue that was found apart from the rest and made background, see `pieces`; None
+            where that was not looked for, or a server did it in volume mode.
     """
 
     id: str
@@ -30,3 +36,12 @@ class Prediction:
     seconds: dict[str, float]
     modalities: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
+    loose_ml: float | None = None
+
+
+def volumes_ml(
+    labels: NDArray[np.uint8], voxel_ml: float, classes: Sequence[str]
+) -> dict[str, float]:
+    """Class name -> millilitres, without the background; 0 for an absent class."""
+    counts = np.bincount(labels.reshape(-1), minlength=len(classes))
+    return {name: int(counts[code]) * voxel_ml for code, name in enumerate(classes) if code}

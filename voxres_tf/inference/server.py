@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from voxres_tf.errors import ConfigError, message
-from voxres_tf.inference.tiling import OVERLAP
 from voxres_tf.schema import Config
 
 Mode = Literal["tile", "volume"]
@@ -87,11 +86,12 @@ def check_left_alone(server: Server, device: str, tiles: tuple[object, ...]) -> 
     Args:
         server: which is to predict.
         device: as `Predictor` takes it.
-        tiles: overlap, blend, tile, batch and tta; in volume mode the model's graph has its own.
+        tiles: overlap, blend, tile, batch, tta and one_piece; in volume mode the model's graph has
+            its own.
     """
     if device != "auto":
         raise ConfigError(message("device", "the server's own", device, "leave it out"))
-    if server.mode == "volume" and tiles != (OVERLAP, "gaussian", None, 1, False):
-        rule = "overlap, blend, tile, batch and tta are the model's own in volume mode"
+    if server.mode == "volume" and tiles != (None, "gaussian", None, 1, None, None):
+        rule = "overlap, blend, tile, batch, tta and one_piece are the model's own in volume mode"
         received = ", ".join(map(str, tiles))
         raise ConfigError(message(server.address, rule, received, "leave them out, or use tiles"))

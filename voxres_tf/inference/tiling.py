@@ -10,13 +10,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from voxres_tf.contract import OVERLAP
 from voxres_tf.errors import ConfigError, DataError, ModelError, message
 
 Blend = Literal["gaussian", "constant"]
 Floats = NDArray[np.float32]
-OVERLAP = 0.5
-"""Least share of a tile that its neighbour covers too, where nothing else is asked for."""
-
 TileFunction = Callable[[Floats], Floats]
 """Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
 
@@ -111,6 +109,19 @@ def _axis_parts(size: int, tile: int, overlap: float, blend: Blend) -> list[_Par
         )
         for low, high, start in spans
     ]
+
+
+def mirrored_too(function: TileFunction) -> TileFunction:
+    """The mean of what a function answers to tiles and to their left-right mirror images.
+
+    The first axis of a canonical image runs from left to right.
+    """
+
+    def mean(tiles: Floats) -> Floats:
+        answer = function(tiles) + function(tiles[:, ::-1])[:, ::-1]
+        return answer * np.float32(0.5)
+
+    return mean
 
 
 def tile_count(shape: Sequence[int], tile: Sequence[int], overlap: float) -> int:

@@ -54,6 +54,11 @@ class WorkingGrid:
         """The axes that differ; none for a scan that is taken as it comes."""
         return tuple(a for a in range(3) if self.spacing_mm[a] != self.own_spacing_mm[a])
 
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel that the network sees, in millilitres."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
     def factor(self, axis: int) -> float:
         """How many voxels of the scan are as long as one that the network sees."""
         return self.spacing_mm[axis] / self.own_spacing_mm[axis]

@@ -10,8 +10,20 @@ import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from voxres_tf.contract import CONTRACT, SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES
+from tests.contracts import formula_contract
+from voxres_tf.contract import (
+    ANSWER,
+    CONTRACT,
+    CONTRACT_FILE,
+    SEGMENT,
+    SEGMENT_NIFTI,
+    SEGMENT_PROBABILITIES,
+)
 from voxres_tf.dataset.subject import Subject
+from voxres_tf.export.graph.segment import volume_functions
+from voxres_tf.export.live import write_cases
+from voxres_tf.export.reference import CASES_FILE
+from voxres_tf.files import write_json
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import Grid, Volume
 
@@ -27,6 +39,7 @@ def as_subject(images):
 
 
 # Several tiles along every axis, then a volume that is shorter than a tile along two.
+PATCH = (24, 16, 8)
 SHAPES = ((20, 18, 11), (9, 18, 5))
 
 
@@ -45,6 +58,53 @@ def test_the_whole_subject_in_one_call(request, name):
         assert np.mean(labels == expected.labels.data) >= 0.999
         assert (shares.dtype, shares.shape) == (np.float32, (*shape, 4))
         np.testing.assert_allclose(shares, expected.probabilities.data, atol=1e-4)
+
+
+def leaning(channels):
+    """Class 2 where the first channel is positive, more surely on a tile's left; any library."""
+    lean = np.linspace(0.4, 0, channels.shape[1], dtype=np.float32)[:, None, None, None]
+    return (channels[..., :1] + lean) * np.float32([-1, 0, 1, 0])
+
+
+class Formula:
+    """Stands in for `Stages` of one network."""
+
+    passes = (ANSWER,)
+
+    def channels(self):
+        return {ANSWER: 2}
+
+    def answer(self, signature, **_):
+        assert signature == ANSWER
+        return leaning
+
+    def run(self, signature, tiles):
+        return self.answer(signature)(tiles)
+
+
+@pytest.mark.parametrize("careful", [{}, {"overlap": 0.25, "tta": True, "one_piece": True}])
+def test_all_roads_predict_as_the_contract_says(tmp_path, careful):
+    contract = formula_contract(patch=PATCH).model_copy(update=careful)
+    # A brain, and a tenth of it apart.
+    images = random_images(60, 40, 30) / 20
+    images[3:, :, 13:28, 0] += 2000
+    images[20:40, :20, 1:3, 0] += 2000
+    subject = as_subject(images)
+    write_json(tmp_path / CONTRACT_FILE, contract.model_dump(mode="json"))
+    predictor = Predictor(tmp_path)
+    predictor.__dict__["engine"] = Formula()
+    expected = predictor(subject)
+    signatures = volume_functions(Formula(), contract)
+    shares = signatures[SEGMENT_PROBABILITIES](tf.constant(images))["probabilities"].numpy()
+    labels = signatures[SEGMENT](tf.constant(images))["labels"].numpy()
+    write_cases(tmp_path, subject, Formula(), contract)
+    live = np.load(tmp_path / CASES_FILE)["volume"]
+    for found in (shares, live):
+        np.testing.assert_allclose(found, expected.probabilities.data, atol=1e-5)
+    np.testing.assert_array_equal(labels, expected.labels.data)
+    neck = np.mean(labels[20:40, :20, 1:3] == 2)
+    assert neck == 0 if careful else neck > 0.9
+    assert np.mean(labels[..., 13:28] == 2) > 0.9
 
 
 @pytest.fixture(scope="module")

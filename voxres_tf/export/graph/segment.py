@@ -12,7 +12,8 @@ from voxres_tf.contract import SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES, Co
 from voxres_tf.export.graph.channels import prepare
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti import nifti_function
-from voxres_tf.export.graph.tiling import predict_tiled
+from voxres_tf.export.graph.pieces import without_loose
+from voxres_tf.export.graph.tiling import mirrored_too, predict_tiled
 from voxres_tf.export.stages import Stages
 
 
@@ -20,12 +21,13 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     """The traced functions of the three signatures.
 
     They do what `voxres predict` does with its default options: channels, tiles of the contract's
-    patch, both stages of auto-context. The two that take arrays do so on the grid that they are
-    given: nothing is resampled, turned or mirrored. `nifti.nifti_function` makes the third.
+    patch, both stages of auto-context, mirroring and one piece where the contract says so. The two
+    that take arrays do so on the grid that they are given: nothing is resampled or turned.
+    `nifti.nifti_function` makes the third.
 
     Args:
         stages: the networks.
-        contract: how channels are made and how large a tile is.
+        contract: how channels are made, volumes are tiled and answers are cleaned.
 
     Returns:
         name -> `tf.function`. Those of `images`, float32 [X, Y, Z, M], finite, axes in
@@ -63,8 +65,11 @@ def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor
     for name in stages.passes:
         # Outside the loop over the tiles, so that the kernels are made once per volume.
         network = stages.answer(name, fuse=True)
-        answer = [predict_tiled(image + answer, network, len(contract.classes), contract.patch)]
-    return answer[0]
+        if contract.tta:
+            network = mirrored_too(network)
+        tiles = (len(contract.classes), contract.patch, contract.overlap)
+        answer = [predict_tiled(image + answer, network, *tiles)]
+    return without_loose(answer[0]) if contract.one_piece else answer[0]
 
 
 def _guarded(images: Tensor, config: PreprocessConfig) -> Tensor:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from voxres_tf.contract import OVERLAP
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
-from voxres_tf.inference.tiling import OVERLAP, blend_window
+from voxres_tf.inference.tiling import blend_window
 
 
 def predict_tiled(
@@ -17,8 +18,9 @@ def predict_tiled(
     function: Callable[[Tensor], Tensor],
     classes: int,
     tile: tuple[int, int, int],
+    overlap: float = OVERLAP,
 ) -> Tensor:
-    """`tiling.predict_tiled` with its own overlap and Gaussian blending, one tile at a time.
+    """`tiling.predict_tiled` with Gaussian blending, one tile at a time.
 
     Args:
         image: volumes float32 [X, Y, Z, C1], [X, Y, Z, C2], ... whose channels a tile joins, so
@@ -26,12 +28,13 @@ def predict_tiled(
         function: a tile [1, x, y, z, C1 + C2 + ...] -> probabilities [1, x, y, z, K].
         classes: K.
         tile: voxels of a tile along X, Y, Z.
+        overlap: least share of a tile that its neighbour covers too.
 
     Returns:
         float32 [X, Y, Z, K].
     """
     shape = tf.shape(image[0])[:3]
-    axes = [_axis(shape[n], tile[n]) for n in range(3)]
+    axes = [_axis(shape[n], tile[n], overlap) for n in range(3)]
     counts = [tf.size(axis.starts) for axis in axes]
     before, full = tf.stack([a.before for a in axes]), tf.stack([a.size for a in axes])
     volumes = [tf.pad(part, _paddings(before, full - shape - before)) for part in image]
@@ -60,6 +63,15 @@ def predict_tiled(
     return tf.ensure_shape(inside, [None, None, None, classes])
 
 
+def mirrored_too(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`tiling.mirrored_too`: the mean with the answers to mirrored tiles [1, x, y, z, C]."""
+
+    def mean(tiles: Tensor) -> Tensor:
+        return (function(tiles) + tf.reverse(function(tf.reverse(tiles, [1])), [1])) * 0.5
+
+    return mean
+
+
 @dataclass(frozen=True)
 class _Axis:
     """The tiles along one axis, which is padded to one tile if it is shorter.
@@ -77,9 +89,9 @@ class _Axis:
     weights: Tensor
 
 
-def _axis(size: Tensor, tile: int) -> _Axis:
+def _axis(size: Tensor, tile: int, overlap: float) -> _Axis:
     padded = tf.maximum(size, tile)
-    step = max(1, int(tile * (1 - OVERLAP)))
+    step = max(1, int(tile * (1 - overlap)))
     gaps = (padded - tile + step - 1) // step
     starts = tf.range(gaps + 1) * (padded - tile) // tf.maximum(gaps, 1)
     places = starts[:, None] + tf.range(tile)
