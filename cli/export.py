@@ -35,15 +35,17 @@ from .options import ShapeType
     help="Voxels of a tile in prediction.  [default: training's crop, or larger as --init's]",
 )
 @click.option(
-    "--overlap", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True,
-    help="Least share of a tile that its neighbour covers too, in prediction.",
+    "--overlap", type=click.FloatRange(0, 1, max_open=True),
+    help="Least share of a tile that its neighbour covers too.  [default: --init's, else 0.5]",
 )  # fmt: skip
 @click.option(
-    "--tta", is_flag=True, help="Average with the left-right mirror image in every prediction."
-)
+    "--tta/--no-tta", default=None,
+    help="Average with the left-right mirror image.  [default: --init's with flips, else not]",
+)  # fmt: skip
 @click.option(
-    "--one-piece", is_flag=True,
-    help="In every prediction make tissue apart from the largest piece background.",
+    "--one-piece/--all-pieces", default=None,
+    help="Make tissue apart from the largest piece background.  "
+    "[default: --init's with the same classes, else not]",
 )  # fmt: skip
 @click.option(
     "--serving", is_flag=True,

@@ -54,12 +54,24 @@ def test_a_run_and_an_exported_model_are_read_alike(run: Path, tmp_path: Path) -
         assert start.classes == SOURCE.classes
     assert (first.patch, second.patch) == (SOURCE.training.crop, (16, 16, 16))
     # A run hands on the larger tiles of what it began with itself.
-    write_json(run / "summary.json", {"init_patch": [96, 8, 96]})
+    habits = {"overlap": 0.25, "tta": True, "one_piece": True}
+    write_json(run / "summary.json", {"init_patch": [96, 8, 96], "init_habits": habits})
     assert read_start(run).patch == (96, SOURCE.training.crop[1], 96)
+    assert read_start(run).habits == habits
     assert is_run(run)
     assert not is_run(model)
     with pytest.raises(ModelError, match="an exported model holds its contract"):
         read_start(tmp_path)
+
+
+def test_how_volumes_are_predicted_is_handed_on_where_it_suits(tmp_path: Path) -> None:
+    habits = {"overlap": 0.25, "tta": True, "one_piece": True}
+    start = read_start(write_contract(tmp_path / "net" / "3", **habits))
+    flips = SOURCE.updated(training={"flip": True})
+    assert start.handed_on(flips) == habits
+    assert start.handed_on(SOURCE.updated(training={"flip": False})) == habits | {"tta": False}
+    lesions = flips.for_classes(["background", "lesion"])
+    assert start.handed_on(lesions) == habits | {"one_piece": False}
 
 
 @pytest.mark.parametrize(

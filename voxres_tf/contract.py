@@ -24,6 +24,9 @@ ANSWER = "serving_default"
 FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 """Signatures of two-stage models, so that the second can see maps of the whole volume."""
 
+HABITS = {"overlap", "tta", "one_piece"}
+"""Fields of a `Contract` that say how whole volumes are predicted, whatever the network."""
+
 SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
 """Signatures: raw modalities of a subject -> labels, or probabilities, of the whole volume."""
 

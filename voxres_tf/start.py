@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from voxres_tf.config import (
     PreprocessConfig,
     RunConfig,
 )
-from voxres_tf.contract import read_contract
+from voxres_tf.contract import HABITS, read_contract
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.schema import load
 
@@ -40,6 +40,8 @@ class Start:
         model: its shape.
         classes: names of its outputs.
         patch: voxels of its tiles in prediction.
+        habits: how it predicts whole volumes, by the fields of `contract.HABITS`; empty for a run
+            that began with nothing.
     """
 
     path: Path
@@ -50,6 +52,15 @@ class Start:
     model: ModelConfig
     classes: tuple[str, ...]
     patch: tuple[int, int, int]
+    habits: Mapping[str, Any] = field(default_factory=dict)
+
+    def handed_on(self, config: RunConfig) -> dict[str, Any]:
+        """Habits that suit a training: mirroring suits one with flips, one piece equal classes."""
+        same = {*map(str.casefold, self.classes)} == {*map(str.casefold, config.classes)}
+        suits = {"tta": config.training.flip, "one_piece": same}
+        return {
+            name: value if suits.get(name, True) else False for name, value in self.habits.items()
+        }
 
     def configured(self, base: RunConfig, stated: Mapping[str, Any]) -> RunConfig:
         """A configuration whose network and pre-processing are the source's.
@@ -131,9 +142,8 @@ def read_start(path: Path) -> Start:
         config = load(RunConfig, path / CONFIG_FILE)
         name = path.resolve().name
         patch = tile_of(path, config.training.crop)
-        start = Start(
-            path, name, None, None, config.preprocess, config.model, config.classes, patch
-        )
+        shape = (config.preprocess, config.model, config.classes, patch)
+        start = Start(path, name, None, None, *shape, habits_of(path))
     else:
         contract = read_contract(path)
         start = Start(
@@ -145,6 +155,7 @@ def read_start(path: Path) -> Start:
             contract.model,
             contract.classes,
             contract.patch,
+            contract.model_dump(include=HABITS),
         )
     if start.model.context_channels:
         raise _two_stages(path)
@@ -156,11 +167,22 @@ def tile_of(run: Path, crop: tuple[int, int, int]) -> tuple[int, int, int]:
 
     A short training at small crops makes good use of the larger tiles of what it began with.
     """
-    told: dict[str, Any] = {}
-    if (run / SUMMARY_FILE).is_file():
-        told = json.loads((run / SUMMARY_FILE).read_text(encoding="utf-8"))
-    x, y, z = (max(pair) for pair in zip(crop, told.get("init_patch", crop), strict=True))
+    before = _told(run).get("init_patch", crop)
+    x, y, z = (max(pair) for pair in zip(crop, before, strict=True))
     return x, y, z
+
+
+def habits_of(run: Path) -> dict[str, Any]:
+    """How a run's network is to predict whole volumes: as what it began with, if that suits it."""
+    habits: dict[str, Any] = _told(run).get("init_habits", {})
+    return habits
+
+
+def _told(run: Path) -> dict[str, Any]:
+    if not (run / SUMMARY_FILE).is_file():
+        return {}
+    told: dict[str, Any] = json.loads((run / SUMMARY_FILE).read_text(encoding="utf-8"))
+    return told
 
 
 def _two_stages(path: Path) -> ConfigError:

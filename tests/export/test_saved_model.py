@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from tests.tiny import agreed
 from voxres_tf.config import RunConfig
-from voxres_tf.contract import read_contract
+from voxres_tf.contract import HABITS, read_contract
 from voxres_tf.errors import ConfigError, ModelError, OutputExistsError
 from voxres_tf.export import saved_model
 from voxres_tf.export.agreement import read_certificate
@@ -160,6 +160,19 @@ def test_a_tile_as_large_as_that_of_what_the_training_began_with(tiny_run, tmp_p
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps(summary | {"init_patch": [48, 8, crop[2]]}))
     assert read_contract(export_run(run, tmp_path / "n")).patch == (48, crop[1], crop[2])
+
+
+@pytest.mark.usefixtures("no_fresh_process")
+def test_volumes_are_predicted_as_by_what_the_training_began_with(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    habits = {"overlap": 0.25, "tta": True, "one_piece": True}
+    (run / "summary.json").write_text(json.dumps(summary | {"init_habits": habits}))
+    contract = read_contract(export_run(run, tmp_path / "m"))
+    assert contract.model_dump(include=HABITS) == habits
+    assert "init_habits" not in contract.training
+    other = read_contract(export_run(run, tmp_path / "m", overlap=0.0, tta=False))
+    assert (other.overlap, other.tta, other.one_piece) == (0.0, False, True)
 
 
 @pytest.mark.usefixtures("no_fresh_process")

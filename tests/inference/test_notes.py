@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voxres_tf.inference.batch import Outcome
-from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note, scarce_note
 from voxres_tf.volume import Grid, Volume
 
 TISSUES = ("CSF", "GM", "WM")
@@ -57,6 +57,16 @@ def test_tissue_that_was_made_background(ml: float | None, noted: bool) -> None:
     assert not noted or str(note).startswith("10 ml of tissue apart from the brain")
 
 
+@pytest.mark.parametrize(
+    ("share", "noted"), [(None, False), (0.0, True), (0.009, True), (0.01, False)]
+)
+def test_hardly_any_tissue(share: float | None, noted: bool) -> None:
+    note = scarce_note(share, TISSUES)
+    assert bool(note) == noted
+    assert not noted or f"{100 * (share or 0):.2g} % of the voxels are tissue" in str(note)
+    assert scarce_note(share, ("tumour",)) is None
+
+
 def test_an_outcome_names_the_subject_in_each_note() -> None:
     outcome = Outcome(
         "sub-1",
@@ -64,11 +74,13 @@ def test_an_outcome_names_the_subject_in_each_note() -> None:
         spacing_mm=[1.0, 1.0, 5.5],
         own_spacing_mm=[1.0, 1.0, 9.0],
         extent_mm=[140.0, 180.0, 230.0],
+        tissue_share=0.001,
         loose_ml=12.0,
         oriented=True,
     )
-    first, second, third = outcome.notes
+    first, second, third, fourth = outcome.notes
     assert first.startswith("sub-1: voxels of 1 x 1 x 9 mm")
     assert second.startswith("sub-1: tissue over 140 x 180 x 230 mm")
     assert third.startswith("sub-1: 12 ml of tissue apart from the brain")
+    assert fourth.startswith("sub-1: 0.1 % of the voxels are tissue")
     assert Outcome("sub-1", failure="why").notes == []

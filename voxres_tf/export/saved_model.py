@@ -15,7 +15,6 @@ from voxres_tf.contract import (
     CONTRACT,
     CONTRACT_FILE,
     FORMAT_VERSION,
-    OVERLAP,
     Contract,
     read_contract,
 )
@@ -29,7 +28,7 @@ from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.inference.tiling import check_tiling
 from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
-from voxres_tf.start import tile_of
+from voxres_tf.start import habits_of, tile_of
 
 
 def export_run(
@@ -40,9 +39,9 @@ def export_run(
     name: str | None = None,
     version: int | None = None,
     tile: tuple[int, int, int] | None = None,
-    overlap: float = OVERLAP,
-    tta: bool = False,
-    one_piece: bool = False,
+    overlap: float | None = None,
+    tta: bool | None = None,
+    one_piece: bool | None = None,
     serving: bool = False,
 ) -> Path:
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
@@ -70,7 +69,9 @@ def export_run(
         overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
         tta: average over tiles and their mirror images.
         one_piece: make tissue apart from the largest piece background. These four say what the
-            signatures of whole volumes do, and `voxres predict` unless it is told otherwise.
+            signatures of whole volumes do, and `voxres predict` unless it is told otherwise. By
+            default the last three are those of what the training began with, if they suit it (see
+            `Start.handed_on`), else 0.5 and no.
         serving: write warm-up requests into the version, and beside it what TF Serving reads (see
             `serving.write_settings`).
 
@@ -95,9 +96,10 @@ def export_run(
     with tf.device("/CPU:0"):
         stages = load_stages(run, weights)
         contract = _contract(stages, name or output.resolve().name, number, tile)
-        check_tiling(contract.patch, overlap, "gaussian", batch=1)
-        how = {"overlap": overlap, "tta": tta, "one_piece": one_piece}
-        contract = contract.model_copy(update=how)
+        asked = {"overlap": overlap, "tta": tta, "one_piece": one_piece}
+        given = {name: value for name, value in asked.items() if value is not None}
+        contract = contract.model_copy(update=habits_of(stages.last.run) | given)
+        check_tiling(contract.patch, contract.overlap, "gaussian", batch=1)
         with atomic_path(target) as folder:
             _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))
@@ -224,7 +226,8 @@ def _training(run: Path) -> dict[str, Any]:
     """What a run's summary says, with the steps that were made if it was stopped before its end."""
     summary, state = run / SUMMARY_FILE, run / STATE_FILE
     told = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
-    told.pop("init_patch", None)
+    for name in ("init_patch", "init_habits"):
+        told.pop(name, None)
     made = saved_step(state) if state.is_file() else None
     planned = told.get("steps")
     if made is not None and planned is not None and made < planned:

@@ -12,11 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, VoxResError, message
 from voxres_tf.files import write_json, write_text
-from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note
+from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note, scarce_note
 from voxres_tf.inference.outputs import OutputPlan, check_outputs
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.prediction import Prediction
@@ -39,6 +41,7 @@ class Outcome:
             a failure.
         own_spacing_mm: of the scan whose grid it is, likewise.
         extent_mm: over how much of that scan's axes tissue was found, likewise.
+        tissue_share: of the voxels that are no background; None after a failure.
         loose_ml: see `Prediction`; None after a failure too.
         oriented: whether the header of the scan whose grid it is tells how it lies; None after a
             failure.
@@ -56,6 +59,7 @@ class Outcome:
     spacing_mm: list[float] = field(default_factory=list)
     own_spacing_mm: list[float] = field(default_factory=list)
     extent_mm: list[float] = field(default_factory=list)
+    tissue_share: float | None = None
     loose_ml: float | None = None
     oriented: bool | None = None
     oblique_deg: float | None = None
@@ -67,6 +71,7 @@ class Outcome:
             coarse_note(self.own_spacing_mm, self.spacing_mm),
             large_note(self.extent_mm, self.volumes_ml, oriented=bool(self.oriented)),
             loose_note(self.loose_ml),
+            scarce_note(self.tissue_share, self.volumes_ml),
         )
         return [f"{self.id}: {note}" for note in found if note]
 
@@ -131,6 +136,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         spacing_mm=list(prediction.spacing_mm),
         own_spacing_mm=list(prediction.labels.grid.canonical_spacing_mm),
         extent_mm=list(extent_mm(prediction.labels)),
+        tissue_share=float(np.mean(prediction.labels.data > 0)),
         loose_ml=prediction.loose_ml,
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),

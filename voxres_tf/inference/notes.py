@@ -20,6 +20,9 @@ _SPECK_MM2 = 100.0
 _SPECKS_ML = 10.0
 """Less than that may be loose without a note."""
 
+_LEAST_SHARE = 0.01
+"""Of the voxels; a head's field of view holds a brain to a tenth or more, a slab of it less."""
+
 _OF_A_BRAIN = {"GM", "WM"}
 
 
@@ -82,6 +85,21 @@ def loose_note(loose_ml: float | None) -> str | None:
     return (
         f"{loose_ml:.0f} ml of tissue apart from the brain, as in face or neck, were made "
         "background; look at the result (--all-pieces keeps them)"
+    )
+
+
+def scarce_note(share: float | None, classes: Collection[str]) -> str | None:
+    """A word on less tissue than any scan of a head has.
+
+    Args:
+        share: of the voxels that are no background; None for no word.
+        classes: as in `large_note`.
+    """
+    if share is None or share >= _LEAST_SHARE or not set(classes) >= _OF_A_BRAIN:
+        return None
+    return (
+        f"{100 * share:.2g} % of the voxels are tissue, less than in any scan of a head: look at "
+        "the result, and whether the scans were named as what they are"
     )
 
 

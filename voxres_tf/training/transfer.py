@@ -25,9 +25,9 @@ random channels as known ones would change every filter's answer by half, and th
 go into undoing that. Not zero, so that the new channel has a part in the answer from the start.
 """
 
-Record = dict[str, str | int | list[int]]
-"""`init_name`, `init_version`, `init_weights_sha256` and `init_patch` of summary.json; empty
-without a source."""
+Record = dict[str, str | int | list[int] | dict[str, Any]]
+"""`init_name`, `init_version`, `init_weights_sha256`, `init_patch` and `init_habits` of
+summary.json; empty without a source."""
 
 
 def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
@@ -68,6 +68,7 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
         "init_name": start.name,
         "init_weights_sha256": weights_hash(v.numpy() for v in source.weights),
         "init_patch": list(start.patch),
+        "init_habits": start.handed_on(config),
     }
     return record | ({"init_version": start.version} if start.version is not None else {})
 
@@ -121,7 +122,7 @@ def recorded(folder: RunFolder, start: Start | None) -> Record:
     if start.weights_sha256:  # a run's weights may have gone on since
         asked["init_weights_sha256"] = start.weights_sha256
     if any(record.get(name) != value for name, value in asked.items()):
-        told = [str(value) for value in record.values() if not isinstance(value, list)]
+        told = [str(value) for value in record.values() if not isinstance(value, list | dict)]
         began = " ".join(told) or "random weights"
         raise TrainingError(
             message(
