@@ -10,8 +10,8 @@ import pytest
 
 from voxres_tf.errors import DataError
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.field import Field
-from voxres_tf.phantom.heads import PACKAGED, Cleared, Marbled, find_heads
+from voxres_tf.phantom.field import Field, Floats, random_field
+from voxres_tf.phantom.heads import PACKAGED, Cleared, Cluttered, Marbled, find_heads
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.tissues import Tissue
@@ -94,3 +94,34 @@ def test_fat_is_muscle_where_the_field_exceeds_the_level() -> None:
     assert found[Tissue.MUSCLE].tolist() == [0, 0, 0.25, 0.25]
     assert found[Tissue.BONE].tolist() == [0, 0.75, 0.75, 0.75]
     assert np.array_equal(found.sum(axis=0), np.ones(4))
+
+
+class Ball:
+    """Brain to 60 mm from the middle, fat and muscle by halves to 90, then air."""
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        radius = np.linalg.norm(points_mm, axis=0)
+        found = np.zeros((len(Tissue), *radius.shape), np.float32)
+        found[Tissue.WM] = radius < 60
+        found[Tissue.FAT] = found[Tissue.MUSCLE] = (radius >= 60) * (radius < 90) * 0.5
+        found[Tissue.AIR] = radius >= 90
+        return found
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        return np.linalg.norm(points_mm, axis=0) - 60
+
+
+def test_materials_take_the_place_of_soft_parts_far_from_the_brain() -> None:
+    rng = np.random.default_rng(0)
+    where, what = (random_field(rng, (100, 100, 100), 4, 8) for _ in range(2))
+    points = rng.uniform(-100, 100, (3, 50, 40)).astype(np.float32)
+    before, off_mm = Ball().fractions(points), Ball().brain_mm(points)
+    found = Cluttered(Ball(), where, what, 0.0, 10.0, 3).fractions(points)
+    tissues, materials = found[: len(Tissue)], found[len(Tissue) :]
+    np.testing.assert_allclose(found.sum(axis=0), 1)
+    changed = (off_mm > 10) & (off_mm < 30) & (where.at(points) > 0)
+    np.testing.assert_array_equal(tissues[:, ~changed], before[:, ~changed])
+    np.testing.assert_array_equal(materials.sum(axis=0), changed)
+    np.testing.assert_array_equal(tissues[[Tissue.FAT, Tissue.MUSCLE]][:, changed], 0)
+    shares = materials.sum(axis=(1, 2)) / changed.sum()
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.12)

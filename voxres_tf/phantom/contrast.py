@@ -120,6 +120,23 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
     return signals.astype(np.float32), magnitude
 
 
+def draw_materials(rng: np.random.Generator, signals: Floats, count: int) -> Floats:
+    """Signals of materials that are no tissue, between those of a scan's brain or a little beyond.
+
+    Args:
+        rng: where the randomness comes from.
+        signals: of all tissues, as `draw_contrast` gives them.
+        count: of the materials.
+
+    Returns:
+        float32 [count].
+    """
+    brain = signals[[_WHITE, _GREY, _FLUID]]
+    beyond = np.ptp(brain) / 10
+    drawn = rng.uniform(brain.min() - beyond, brain.max() + beyond, count)
+    return drawn.astype(np.float32)
+
+
 def inversion_recovery(t1_ms: float, t2_ms: float, density: float, ti_ms: float) -> float:
     """Signed signal PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2) of T1-IR."""
     recovery = 1 - 2 * np.exp(-ti_ms / t1_ms) + np.exp(-_TR / t1_ms)

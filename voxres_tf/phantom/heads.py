@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from scipy.stats import norm
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.phantom.deformation import Pose
@@ -106,6 +107,47 @@ class Marbled:
         found[Tissue.MUSCLE, lean] += found[Tissue.FAT, lean]
         found[Tissue.FAT, lean] = 0
         return found
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """As the whole person's."""
+        return self.whole.brain_mm(points_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Cluttered:
+    """A person some of whose fat and muscle, far from the brain, is of other materials.
+
+    Faces and necks are full of what label maps do not tell apart: glands, tongue, discs, vessels.
+
+    Attributes:
+        whole: the person.
+        where: over the person's field of view; other materials are where it exceeds `level`.
+        what: likewise; it decides for one of `materials`, all of which fill about as much.
+        level: of `where`.
+        from_mm: nearer to the brain there are none.
+        materials: how many.
+    """
+
+    whole: Person
+    where: Field
+    what: Field
+    level: float
+    from_mm: float
+    materials: int
+
+    def fractions(self, points_mm: Floats) -> Floats:
+        """As the whole person's, and behind these the materials': float32 [T + materials, ...]."""
+        found = self.whole.fractions(points_mm)
+        soft = found[Tissue.FAT] + found[Tissue.MUSCLE]
+        there = (soft > 0) & (self.brain_mm(points_mm) > self.from_mm)
+        there[there] = self.where.at(points_mm[:, there]) > self.level
+        bounds = norm.ppf(np.arange(1, self.materials) / self.materials)
+        kind = np.digitize(self.what.at(points_mm[:, there]), bounds)
+        more = np.zeros((self.materials, *soft.shape), np.float32)
+        for number, material in enumerate(more):
+            material[there] = np.where(kind == number, soft[there], 0)
+        found[Tissue.FAT, there] = found[Tissue.MUSCLE, there] = 0
+        return np.concatenate([found, more])
 
     def brain_mm(self, points_mm: Floats) -> Floats:
         """As the whole person's."""

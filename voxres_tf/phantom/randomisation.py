@@ -98,6 +98,11 @@ class Outside(Config):
             label maps of whole heads have one code for both.
         marbling_mm: the border between the two is where noise, smoothed by a Gaussian of this SD,
             crosses a level.
+        clutter: share of the subjects with skull some of whose fat and muscle is of other
+            materials, which look like anything between the tissues of the brain, as in necks.
+        cluttered: how much of it is, where it may be.
+        clutter_from_mm: they may be further from the brain than that.
+        clutter_mm: SD of the Gaussian by which the noise is smoothed that decides for one of them.
     """
 
     stripped: Share = 0.4
@@ -107,6 +112,10 @@ class Outside(Config):
     dark_air: Share = 0.3
     muscle: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.9)
     marbling_mm: PositiveRange = (3.0, 10.0)
+    clutter: Share = 0.4
+    cluttered: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.2, 1.0)
+    clutter_from_mm: NotNegativeRange = (8.0, 25.0)
+    clutter_mm: PositiveRange = (2.0, 6.0)
 
     @model_validator(mode="after")
     def _shares(self) -> Self:

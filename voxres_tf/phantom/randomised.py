@@ -9,16 +9,16 @@ import numpy as np
 
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.phantom.acquisition import acquire, store
-from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast
+from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast, draw_materials
 from voxres_tf.phantom.deformation import Pose
-from voxres_tf.phantom.field import random_field
-from voxres_tf.phantom.heads import Cleared, Head, Marbled, Person
+from voxres_tf.phantom.field import Field, random_field
+from voxres_tf.phantom.heads import Cleared, Cluttered, Head, Marbled, Person
 from voxres_tf.phantom.randomisation import Geometry, Outside, Randomisation
 from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 6
+GENERATOR_FORMAT = 7
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 Number = TypeVar("Number", int, float)
@@ -27,6 +27,9 @@ _MOST_DRAWS = 10
 _MM_PER_SAMPLE = 0.5
 _LEAST_STEP_MM = 2.0
 _STORED_SCALE = 1000.0
+_MATERIALS = 4
+_CODES = (*CLASSES, *[0] * _MATERIALS)
+_REGION_MM = 20.0
 
 
 def randomised_subject(
@@ -65,15 +68,17 @@ def _draw_subject(rng: np.random.Generator, head: Head, config: Randomisation) -
     whole = head.person(rng, size.half_mm, pose, config.lesions)
     person, cleared = _draw_outside(rng, whole, size, config.outside)
     drawn = [draw_contrast(rng, name, config.contrast) for name in SEQUENCES]
-    signals = np.stack([of_tissues for of_tissues, _ in drawn])
+    signals = np.stack(
+        [np.append(found, draw_materials(rng, found, _MATERIALS)) for found, _ in drawn]
+    )
     unsigned = [magnitude for _, magnitude in drawn]
     images = np.empty((len(SEQUENCES), *size.shape), np.float32)
     classes = np.empty(size.shape, np.uint8)
     air = np.empty(size.shape, np.bool_)
     for k, mixed in enumerate(slices_of(size, person)):
-        images[..., k] = np.tensordot(signals, mixed, axes=1)
+        images[..., k] = np.tensordot(signals[:, : len(mixed)], mixed, axes=1)
         images[unsigned, ..., k] = np.abs(images[unsigned, ..., k])
-        classes[:, :, k] = largest_share(mixed, CLASSES)
+        classes[:, :, k] = largest_share(mixed, _CODES[: len(mixed)])
         air[:, :, k] = mixed[Tissue.AIR] > 0.5
     dark = cleared or rng.random() < config.outside.dark_air
     grid = size.grid()
@@ -131,10 +136,23 @@ def _draw_outside(
     kind = rng.random()
     if kind < config.stripped:
         return Cleared(whole, rng.uniform(*config.strip_margin_mm)), True
-    grain_mm = rng.uniform(*config.marbling_mm)
-    noise = random_field(rng, size.half_mm, max(grain_mm / 2, _LEAST_STEP_MM), grain_mm)
-    level = np.quantile(noise.values, 1 - rng.uniform(*config.muscle))
-    person = Marbled(whole, noise, float(level))
+    noise = _noise(rng, size, rng.uniform(*config.marbling_mm))
+    person: Person = Marbled(whole, noise, _level(noise, rng.uniform(*config.muscle)))
+    if rng.random() < config.clutter:
+        where = _noise(rng, size, _REGION_MM)
+        what = _noise(rng, size, rng.uniform(*config.clutter_mm))
+        level = _level(where, rng.uniform(*config.cluttered))
+        from_mm = rng.uniform(*config.clutter_from_mm)
+        person = Cluttered(person, where, what, level, from_mm, _MATERIALS)
     if kind < config.stripped + config.partly:
         return Cleared(person, rng.uniform(*config.part_margin_mm)), True
     return person, False
+
+
+def _noise(rng: np.random.Generator, size: Size, grain_mm: float) -> Field:
+    return random_field(rng, size.half_mm, max(grain_mm / 2, _LEAST_STEP_MM), grain_mm)
+
+
+def _level(noise: Field, share: float) -> float:
+    """What that share of the values exceeds."""
+    return float(np.quantile(noise.values, 1 - share))
