@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -151,6 +152,19 @@ def test_a_subject_of_another_spacing_is_resampled_with_its_labels(tmp_path: Pat
     # The scan is the labels' picture; it went along, and the cerebellum is the brightest.
     bright = entry.image[:11, :, 2:4, 0] > entry.image[0, 0, 2, 0] + 0.1
     assert (bright == (expected[:11, :, 2:4] > 0)).mean() > 0.9
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_map_that_is_written_anew_is_read_anew(
+    files: SubjectFiles, tmp_path: Path, order: Literal["C", "F"]
+) -> None:
+    (entry,) = cache.cached([files], CONFIG, tmp_path / "cache")
+    for dtype, classes in ((np.float32, 4), (np.float16, 3)):
+        values = np.random.default_rng(classes).random((*SHAPE, classes)).astype(dtype)
+        np.save(tmp_path / "map.npy", np.asarray(values, order=order))
+        found = entry.with_context(tmp_path / "map.npy").parts[1]
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, values)
 
 
 def test_labels_without_tissue_are_refused_and_leave_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
@@ -28,6 +29,23 @@ def test_batches_are_the_numbered_crops(
         np.testing.assert_array_equal(image[place], expected[0])
         np.testing.assert_array_equal(classes["aux1"][place], expected[1])
         np.testing.assert_array_equal(weights["main"][place], expected[2])
+
+
+def test_no_header_is_parsed_while_crops_are_cut(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = cached(subjects, config.preprocess, tmp_path / "cache")
+    shares = np.ones((*prepared[0].classes.shape, 4), np.float16)
+    np.save(tmp_path / "context.npy", shares)
+    prepared = [subject.with_context(tmp_path / "context.npy") for subject in prepared]
+    batches = crop_dataset(prepared, config.training, ALL, 0, 6)
+    monkeypatch.setattr(np, "load", None)
+    image, _, _ = next(batches.as_numpy_iterator())
+    assert image.shape[-1] == 6
+    assert len(list(batches.as_numpy_iterator())) == 6
 
 
 def test_a_later_start_yields_the_later_batches(

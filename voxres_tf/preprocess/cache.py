@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,15 @@ class CachedSubject:
     @property
     def parts(self) -> list[NDArray[Any]]:
         """What makes the network's channels, on disk: `image` and, if there is one, `context`."""
-        context = [np.load(self.context, mmap_mode="r")] if self.context else []
-        return [self.image, *context]
+        return [self.image, *([_mapped(self.context)] if self.context else [])]
+
+    def look(self) -> None:
+        """Read how the files are laid out, so that no later access parses a header.
+
+        NumPy parses headers as Python, which beside TensorFlow's tracing in another thread fails
+        now and then ("AST constructor recursion depth mismatch", python/cpython#106905).
+        """
+        _ = self.parts, self.classes, self.scored, self.tissue
 
     def channels(self) -> NDArray[np.float32]:
         """All channels in memory, float32 [X, Y, Z, C] or, with context, [X, Y, Z, C + K]."""
@@ -91,8 +99,20 @@ class CachedSubject:
         return self._map("tissue")
 
     def _map(self, name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self.entry / f"{name}.npy", mmap_mode="r")
-        return array
+        return _mapped(self.entry / f"{name}.npy")
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    status = path.stat()
+    return np.memmap(path, mode="r", **_layout(path, status.st_mtime_ns, status.st_size))
+
+
+@cache
+def _layout(path: Path, _changed_ns: int, _size: int) -> Mapping[str, Any]:
+    """What `numpy.memmap` must be told of an array's file."""
+    array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
+    order = "C" if array.flags.c_contiguous else "F"
+    return {"dtype": array.dtype, "shape": array.shape, "offset": array.offset, "order": order}
 
 
 def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:

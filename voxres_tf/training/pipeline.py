@@ -37,6 +37,8 @@ def crop_dataset(
         A dataset of (image float32 [B, X, Y, Z, C], {output: classes uint8 [B, X, Y, Z]},
         {output: weights float32 [B, X, Y, Z]}).
     """
+    for subject in subjects:
+        subject.look()
     channels = sum(part.shape[-1] for part in subjects[0].parts)
 
     def crop(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
