@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxres_tf.contract import OVERLAP
 from voxres_tf.export.graph import tiling
 from voxres_tf.inference.tiling import mirrored_too, predict_tiled
 
@@ -22,7 +23,7 @@ def leaning(tiles):
 
 
 in_graph = tf.function(
-    lambda image: tiling.predict_tiled([image[..., :1], image[..., 1:]], leaning, 2, TILE),
+    lambda image: tiling.predict_tiled([image[..., :1], image[..., 1:]], leaning, 2, TILE, OVERLAP),
     input_signature=[SPEC],
     autograph=False,
 )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from voxres_tf.contract import OVERLAP
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
 from voxres_tf.inference.tiling import blend_window
@@ -18,7 +17,7 @@ def predict_tiled(
     function: Callable[[Tensor], Tensor],
     classes: int,
     tile: tuple[int, int, int],
-    overlap: float = OVERLAP,
+    overlap: float,
 ) -> Tensor:
     """`tiling.predict_tiled` with Gaussian blending, one tile at a time.
 
