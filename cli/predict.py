@@ -17,7 +17,8 @@ from .server import server_options, server_values
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 PREDICTOR = (
-    "overlap", "blend", "tile", "batch", "tta", "one_piece", "device", "keep_spacing", "resample_to"
+    "overlap", "blend", "tile", "batch", "tta", "one_piece", "device", "keep_spacing",
+    "resample_to", "align",
 )  # fmt: skip
 PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
 
@@ -84,6 +85,11 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option(
     "--resample-to", type=click.Choice(MODALITIES), help="Put the other scans on this one's grid."
 )
+@click.option(
+    "--align", is_flag=True,
+    help="Move the scans of a subject onto the first one before, by what is found in each alone; "
+    "rigidly, in four to five times the time.",
+)  # fmt: skip
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
 @click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from voxres_tf.inference.align import Offset
 from voxres_tf.volume import Volume, to_canonical
 
 _COARSE = 1.5
@@ -86,6 +87,16 @@ def loose_note(loose_ml: float | None) -> str | None:
         f"{loose_ml:.0f} ml of tissue apart from the brain, as in face or neck, were made "
         "background; look at the result (--all-pieces keeps them)"
     )
+
+
+def moved_note(offsets: Mapping[str, Offset]) -> str | None:
+    """A word on how far scans were moved before they were segmented, if any was."""
+    if not offsets:
+        return None
+    each = (
+        "{} by {:.1f} mm and {:.1f} degrees".format(m, *o.size[::-1]) for m, o in offsets.items()
+    )
+    return f"moved onto the first scan: {', '.join(each)}"
 
 
 def scarce_note(share: float | None, classes: Collection[str]) -> str | None:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from voxres_tf.contract import (
-    ANSWER,
-    FIRST_STAGE,
-    SECOND_STAGE,
-    SEGMENT,
-    SEGMENT_PROBABILITIES,
-    Contract,
-    read_contract,
-)
+from voxres_tf.contract import SEGMENT, SEGMENT_PROBABILITIES, Contract, read_contract
 from voxres_tf.dataset.subject import (
     Subject,
     SubjectFiles,
@@ -31,28 +20,15 @@ from voxres_tf.dataset.subject import (
     require_subject,
 )
 from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.inference.align import Offset, aligned
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.pieces import drop_loose
-from voxres_tf.inference.prediction import Prediction, volumes_ml
+from voxres_tf.inference.prediction import Prediction, timed, volumes_ml
 from voxres_tf.inference.server import Server, check_left_alone
-from voxres_tf.inference.tiling import (
-    Apply,
-    Blend,
-    check_tiling,
-    mirrored_too,
-    predict_tiled,
-    tile_count,
-)
+from voxres_tf.inference.stages import Engine, Tiles, through_stages
+from voxres_tf.inference.tiling import Apply, Blend, check_tiling
 from voxres_tf.preprocess.channels import Prepared, prepare, stack_modalities
 from voxres_tf.volume import Volume, from_canonical
-
-
-class Engine(Protocol):
-    """What answers requests: a network that is loaded here, or a server."""
-
-    def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[Any]:
-        """The answer of one signature of the contract to an array."""
-        ...
 
 
 class Predictor:
@@ -76,6 +52,8 @@ class Predictor:
         keep_spacing: resample nothing, whatever spacings the model takes.
         resample_to: modality whose grid the others of a subject on disk are put on; by default
             they must lie on one.
+        align: move the scans of a subject onto its first one before, see `align`; the model is
+            asked for each alone.
         probabilities: keep them in the predictions; without them a server in volume mode sends
             labels alone.
 
@@ -102,6 +80,7 @@ class Predictor:
         progress: bool = False,
         keep_spacing: bool = False,
         resample_to: str | None = None,
+        align: bool = False,
         probabilities: bool = True,
     ) -> None:
         self.server = model if isinstance(model, Server) else None
@@ -120,12 +99,15 @@ class Predictor:
         self.tta = self.contract.tta if tta is None else tta
         self.one_piece = self.contract.one_piece if one_piece is None else one_piece
         self.blend, self.batch, self.device, self._progress = blend, batch, device, progress
-        self.keep_spacing, self.resample_to = keep_spacing, resample_to
+        self.keep_spacing, self.resample_to, self.align = keep_spacing, resample_to, align
         taken = self.contract.preprocess
         self._preprocess = taken.model_copy(update={"resolution": None}) if keep_spacing else taken
         if resample_to is not None and resample_to not in taken.modalities:
             rule = f"the model takes {', '.join(taken.modalities)}"
             raise ConfigError(message("resample_to", rule, resample_to, "name one of these"))
+        if align and any(self.contract.fault_of([m]) for m in taken.modalities):
+            rule = "a model that takes each of its scans alone"
+            raise ConfigError(message("align", rule, "one that does not", "leave it out"))
         check_tiling(self.tile, self.overlap, blend, batch)
         stride = self.contract.stride
         if any(size % stride for size in self.tile):
@@ -168,17 +150,22 @@ class Predictor:
         """
         subject, seconds = as_subject(subject), dict[str, float]()
         modalities = self._taken(subject)
-        with _timed(seconds, "read"):
+        with timed(seconds, "read"):
             if isinstance(subject, SubjectFiles):
                 subject = read_subject(subject, modalities, resample_to=self.resample_to)
             else:
                 require_subject(subject, modalities)
-        with _timed(seconds, "prepare"):
+        offsets: Mapping[str, Offset] = {}
+        if self.align:
+            rough = self._rough()
+            with timed(seconds, "align"):
+                subject, offsets = aligned(subject, modalities, lambda s: rough(s).probabilities)
+        with timed(seconds, "prepare"):
             look = stack_modalities if self._whole else prepare
             # What its labels hold must not matter to its prediction.
             prepared = look(replace(subject, labels=None), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
-        with _timed(seconds, "predict"):
+        with timed(seconds, "predict"):
             labels, probabilities, loose = self._tissues(prepared)
         return Prediction(
             subject.id,
@@ -189,7 +176,16 @@ class Predictor:
             modalities,
             prepared.working.spacing_mm,
             loose,
+            offsets,
         )
+
+    def _rough(self) -> Predictor:
+        """The same in the shortest time that gives probabilities."""
+        _ = self.engine  # So that it is not loaded twice.
+        rough = copy(self)
+        rough.align = rough.tta = rough.one_piece = False
+        rough.keep_probabilities = True
+        return rough
 
     def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:
         fault = self.contract.fault_of(subject.images)
@@ -209,42 +205,13 @@ class Predictor:
         if self._whole:
             probabilities = self.engine.run(SEGMENT_PROBABILITIES, image)
         else:
-            probabilities = self._probabilities(image, prepared.id)
+            tiles = Tiles(self.tile, self.overlap, self.blend, self.batch, self.tta)
+            bar = prepared.id if self._progress else None
+            probabilities = through_stages(
+                image, self.contract, self.engine, tiles, apply=self._apply, bar=bar
+            )
             if self.one_piece:
                 loose = drop_loose(probabilities) * prepared.working.voxel_ml
         labels = prepared.labels_on_own_grid(probabilities)
         kept = prepared.on_own_grid(probabilities) if self.keep_probabilities else None
         return labels, kept, loose
-
-    def _probabilities(self, image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-        stages = (FIRST_STAGE, SECOND_STAGE) if self.contract.first_stage else (ANSWER,)
-        tiles = tile_count(image.shape[:3], self.tile, self.overlap)
-        total, hidden = tiles * len(stages), None if self._progress else True
-        with tqdm(total=total, desc=name, unit="tile", leave=False, disable=hidden) as bar:
-            answer = self._tiled(image, stages[0], bar.update)
-            for stage in stages[1:]:
-                answer = self._tiled(np.concatenate([image, answer], -1), stage, bar.update)
-        return answer
-
-    def _tiled(
-        self, image: NDArray[np.float32], stage: str, progress: Callable[[int], object]
-    ) -> NDArray[np.float32]:
-        answer = partial(self.engine.run, stage)
-        return predict_tiled(
-            image,
-            mirrored_too(answer) if self.tta else answer,
-            len(self.contract.classes),
-            self.tile,
-            overlap=self.overlap,
-            blend=self.blend,
-            batch=self.batch,
-            progress=progress,
-            apply=self._apply,
-        )
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voxres_tf.inference.align import Offset
 from voxres_tf.volume import Volume
 
 
@@ -27,6 +30,7 @@ class Prediction:
             axes; other than the scan's own where that was resampled.
         loose_ml: tissue that was found apart from the rest and made background, see `pieces`; None
             where that was not looked for, or a server did it in volume mode.
+        offsets: modality -> how its scan lay off the first one's, for those that were moved.
     """
 
     id: str
@@ -37,6 +41,7 @@ class Prediction:
     modalities: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     loose_ml: float | None = None
+    offsets: Mapping[str, Offset] = field(default_factory=dict)
 
 
 def volumes_ml(
@@ -45,3 +50,11 @@ def volumes_ml(
     """Class name -> millilitres, without the background; 0 for an absent class."""
     counts = np.bincount(labels.reshape(-1), minlength=len(classes))
     return {name: int(counts[code]) * voxel_ml for code, name in enumerate(classes) if code}
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Note the wall time of the block under the name of a stage."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

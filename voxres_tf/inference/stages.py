@@ -1,0 +1,75 @@
+"""A prepared volume through the stages of a network, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
+from voxres_tf.inference.tiling import Apply, Blend, mirrored_too, predict_tiled, tile_count
+
+
+class Engine(Protocol):
+    """What answers requests: a network that is loaded here, or a server."""
+
+    def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[Any]:
+        """The answer of one signature of the contract to an array."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How volumes are cut and stitched; see `predict.Predictor`."""
+
+    tile: Sequence[int]
+    overlap: float
+    blend: Blend
+    batch: int
+    tta: bool
+
+
+def through_stages(
+    image: NDArray[np.float32],
+    contract: Contract,
+    engine: Engine,
+    tiles: Tiles,
+    *,
+    apply: Apply,
+    bar: str | None,
+) -> NDArray[np.float32]:
+    """Probabilities, float32 [X, Y, Z, K], of an image, float32 [X, Y, Z, C].
+
+    Args:
+        image: prepared as the contract says.
+        contract: whose stages are asked, the second with the first one's answer.
+        engine: what answers.
+        tiles: the tiling.
+        apply: see `tiling.predict_tiled`.
+        bar: what a bar of progress is called; None for none.
+    """
+    stages = (FIRST_STAGE, SECOND_STAGE) if contract.first_stage else (ANSWER,)
+    total = tile_count(image.shape[:3], tiles.tile, tiles.overlap) * len(stages)
+    hidden = True if bar is None else None
+    with tqdm(total=total, desc=bar, unit="tile", leave=False, disable=hidden) as shown:
+        answer = image[..., :0]
+        for stage in stages:
+            given = np.concatenate([image, answer], -1) if answer.shape[-1] else image
+            ask = partial(engine.run, stage)
+            answer = predict_tiled(
+                given,
+                mirrored_too(ask) if tiles.tta else ask,
+                len(contract.classes),
+                tiles.tile,
+                overlap=tiles.overlap,
+                blend=tiles.blend,
+                batch=tiles.batch,
+                progress=shown.update,
+                apply=apply,
+            )
+    return answer
