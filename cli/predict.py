@@ -88,7 +88,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option(
     "--align", is_flag=True,
     help="Move the scans of a subject onto the first one before, by what is found in each alone; "
-    "rigidly, in four to five times the time.",
+    "rigidly, in some three times the time.",
 )  # fmt: skip
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")

@@ -7,7 +7,12 @@ import re
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import misregistered
+from tests.inference.loopback import Model, serve_grpc
+from tests.inference.ways import connect
+from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.dataset.subject import Subject, as_subject
 from voxres_tf.errors import ConfigError
 from voxres_tf.inference.batch import predict_all
@@ -19,7 +24,7 @@ GRID = Grid((60, 70, 24), np.diag([-1.0, 1, 3, 1]))
 
 def bright(tiles):
     """White matter wherever any scan is bright, else background."""
-    logits = np.stack([np.full(tiles.shape[:4], 0.3), *[np.full(tiles.shape[:4], -9.0)] * 2], -1)
+    logits = np.stack([np.full(tiles.shape[:-1], 0.3), *[np.full(tiles.shape[:-1], -9.0)] * 2], -1)
     logits = np.concatenate([logits, tiles.max(-1, keepdims=True)], -1) * 4
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
@@ -39,10 +44,9 @@ def scans():
 
 def test_the_others_are_moved_onto_the_first_scan(make_predictor, optional, scans):
     optional("t1", "flair")
-    options = {"tta": False, "one_piece": False, "blend": "gaussian"}
-    plain = make_predictor(bright, **options)(scans)
-    found = make_predictor(bright, align=True, **options)(scans)
-    aim = make_predictor(bright, **options)(Subject("s", {"t1": scans.images["t1"]}, GRID))
+    plain = make_predictor(bright)(scans)
+    found = make_predictor(bright, align=True)(scans)
+    aim = make_predictor(bright)(Subject("s", {"t1": scans.images["t1"]}, GRID))
     assert (plain.offsets, list(found.offsets)) == ({}, ["flair"])
     assert found.offsets["flair"].shift_mm == pytest.approx((3, -2, 0), abs=0.2)
     assert found.modalities == ("t1", "flair")
@@ -75,3 +79,42 @@ def test_a_model_that_needs_all_scans_cannot_align_them(make_predictor, optional
     optional("flair")
     with pytest.raises(ConfigError, match="align: a model that takes each of its scans alone"):
         make_predictor(bright, align=True)
+
+
+@pytest.mark.parametrize("mode", ["tile", "volume"])
+def test_a_server_is_asked_for_each_scan_alone(
+    make_predictor, optional, contract_folder, scans, mode
+):
+    optional("t1", "flair")
+    model = Model((contract_folder / CONTRACT_FILE).read_text())
+    model.functions[3] = bright
+    expected = make_predictor(bright, align=True)(scans)
+    with serve_grpc(model) as address:
+        server = {"mode": mode}
+        found = connect(address, "grpc", server=server, align=True, probabilities=False)(scans)
+    assert found.offsets["flair"].shift_mm == pytest.approx(
+        expected.offsets["flair"].shift_mm, abs=0.02
+    )
+    assert np.mean(found.labels.data != expected.labels.data) < 1e-3
+
+
+def test_the_benchmark_scores_a_scan_as_it_is_and_moved(
+    make_predictor, optional, scans, tmp_path, monkeypatch
+):
+    optional("t1", "flair")
+    truth = make_predictor(bright)(Subject("s", {"t1": scans.images["t1"]}, GRID)).labels
+    files = {**{m: v.data for m, v in scans.images.items()}, "label": truth.data}
+    for name, data in files.items():
+        write_volume(tmp_path / "data" / f"{name}.nii", data, GRID)
+    cells = ",".join(f"{name}.nii" for name in files)
+    table = f"subject,{','.join(files)},scheme\ns,{cells},tissue\n"
+    (tmp_path / "data" / "manifest.csv").write_text(table)
+    monkeypatch.setattr(misregistered, "Predictor", lambda *_, **__: make_predictor(bright))
+    arguments = ["m", str(tmp_path / "data"), str(tmp_path / "out"), "--protocol", "plain"]
+    done = CliRunner().invoke(misregistered.main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    moved, *scores = done.output.splitlines()
+    assert float(moved.split()[3]) == pytest.approx(np.hypot(3, 2), abs=0.2)
+    as_is, there = (float(line.split("/")[-1].split()[0]) for line in scores)
+    assert as_is < 0.95
+    assert there > 0.98

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from voxres_tf.dataset.regrid import resample_to
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.errors import DataError, message
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Affine, Grid, Volume
 
 _SMOOTH_MM = (4.0, 1.0)
 """SDs by which maps of tissues are smoothed, one after the other: from afar, then closely."""
 
 _POINTS = 60_000
-"""Voxels in and around tissue that are compared, at most, for six numbers."""
+"""Voxels in and around tissue that are compared, from so many to twice that: for six numbers."""
 
 _ROUNDS = 10
 """Steps of Gauss and Newton at most for each of these; two to four are usual."""
@@ -57,14 +58,14 @@ class Offset:
         """Degrees and millimetres in all."""
         return float(np.linalg.norm(self.turn_deg)), float(np.linalg.norm(self.shift_mm))
 
-    def indices(self, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Matrix [3, 3] and vector [3] from a voxel to where its like lies in the scan."""
-        axes, origin = grid.affine[:3, :3], grid.affine[:3, 3]
-        middle = axes @ ((np.array(grid.shape) - 1) / 2) + origin
+    def affine(self, grid: Grid) -> Affine:
+        """Affine [4, 4] of the scan's voxels once they lie where they belong, in mm."""
+        middle = grid.affine @ (*((np.array(grid.shape) - 1) / 2), 1)
         turn = Rotation.from_rotvec(self.turn_deg, degrees=True).as_matrix()
-        back = np.linalg.inv(axes)
-        offset = back @ (turn @ (origin - middle) + middle - origin + self.shift_mm)
-        return back @ turn @ axes, offset
+        there = np.eye(4)
+        there[:3, :3] = turn
+        there[:3, 3] = middle[:3] - turn @ middle[:3] + self.shift_mm
+        return np.asarray(np.linalg.inv(there) @ grid.affine)
 
 
 def aligned(
@@ -103,12 +104,11 @@ def aligned(
 
 
 def put_back(scan: Volume, offset: Offset) -> Volume:
-    """A scan without its offset, float32, by cubic splines; as it is where that is next to none."""
+    """A scan without its offset, see `regrid`; as it is where that is next to none."""
     if max(offset.size) < _SAME:
         return scan
-    data = np.asarray(scan.data, dtype=np.float32)
-    there = ndimage.affine_transform(data, *offset.indices(scan.grid), mode="nearest")
-    return Volume(there, scan.grid)
+    grid = scan.grid
+    return resample_to(Volume(scan.data, replace(grid, affine=offset.affine(grid))), grid)
 
 
 def offset_of(own: NDArray[np.float32], aim: NDArray[np.float32], grid: Grid) -> Offset:
@@ -143,8 +143,8 @@ def _differences(
     """Six numbers of an offset -> what the maps [X, Y, Z, K] then have too much at the points."""
 
     def differences(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        matrix, vector = _offset(numbers).indices(grid)
-        places = (points @ matrix.T + vector).T
+        to_scan = np.linalg.inv(_offset(numbers).affine(grid)) @ grid.affine
+        places = to_scan[:3, :3] @ points.T + to_scan[:3, 3:]
         each = np.moveaxis(maps, -1, 0)
         found = [ndimage.map_coordinates(m, places, order=1, mode="nearest") for m in each]
         return np.asarray(np.stack(found, axis=-1) - wanted, dtype=np.float64).reshape(-1)
