@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxres_tf.phantom.acquisition import acquire, store
+from voxres_tf.phantom.acquisition import acquire, as_ratio, store
 from voxres_tf.phantom.contrast import SEQUENCES
 from voxres_tf.phantom.generate import ARTEFACTS
 from voxres_tf.phantom.randomisation import Artefacts
@@ -104,3 +104,18 @@ def test_noise_is_rician_where_nothing_is_below_0() -> None:
     assert magnitude.min() >= 0
     assert difference.mean() == pytest.approx(0, abs=2e-3)
     assert difference.std() == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_ratio_is_noise_of_the_whole_scale_where_nothing_gives_a_signal() -> None:
+    measured = np.full((40, 40, 4), 0.6, np.float32)
+    void = np.zeros_like(measured)
+    void[20:] = 1
+    void[10:20] = 0.2
+    ratio = as_ratio(np.random.default_rng(1), measured, void)
+    assert ratio.dtype == np.float32
+    assert np.array_equal(ratio[:10], measured[:10])
+    assert np.abs(ratio[10:20] - 0.6).max() < 0.01
+    top = ratio[20:].max()
+    assert 1.0 < top < 1.4
+    counts, _ = np.histogram(ratio[20:], 4, (0, top))
+    assert counts.min() > 0.22 * counts.sum()

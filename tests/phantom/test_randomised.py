@@ -226,6 +226,29 @@ def test_clutter_leaves_no_muscle_of_one_brightness_and_the_labels_alone(label_m
     assert alike[1] < 0.05
 
 
+def test_a_ratio_changes_nothing_but_the_background_of_t1(label_map: Path) -> None:
+    plain, ratio, dark = (
+        randomised_subject(
+            LabelHead(label_map),
+            Randomisation(
+                geometry=COARSE,
+                outside=Outside(stripped=0, partly=0, dark_air=dark),
+                artefacts=Artefacts(ratio=share),
+            ),
+            3,
+            1,
+        )
+        for share, dark in ((0, 0), (1, 0), (1, 1))
+    )
+    for name in ("T1_IR", "T2_FLAIR", "labels"):
+        np.testing.assert_array_equal(plain[name].data, ratio[name].data)
+    tissue, air = plain["labels"].data > 0, dark["T1"].data == 0
+    differs = np.abs(ratio["T1"].data - plain["T1"].data) > 5
+    assert differs[tissue].mean() < 0.05
+    assert differs[air].mean() > 0.95
+    assert ratio["T1"].data[air].mean() > 400
+
+
 def test_slices_may_be_sagittal_and_coronal() -> None:
     ranges = Geometry(slice_mm=(4.6, 5.0), axial=0)
     sizes = [_draw_geometry(np.random.default_rng(n), ranges)[0] for n in range(12)]

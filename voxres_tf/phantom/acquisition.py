@@ -9,6 +9,9 @@ from scipy import ndimage
 from voxres_tf.phantom.field import Field, Floats, random_field, smooth_noise
 from voxres_tf.phantom.randomisation import Artefacts
 
+_RATIO_TOP = (1.0, 1.4)
+_RATIO_POWER = 4
+
 
 def acquire(
     rng: np.random.Generator,
@@ -57,6 +60,26 @@ def acquire(
     signed = bool((signal < 0).any())
     measured: Floats = signal + first if signed else np.hypot(signal + first, second)
     return measured
+
+
+def as_ratio(rng: np.random.Generator, measured: Floats, void: Floats) -> Floats:
+    """A T1 scan as the ratio of two images, in which noise is divided by noise (MP2RAGE).
+
+    Where nothing gives a signal the values are spread over the whole scale, up to that of the
+    brightest tissues (Marques et al. 2010).
+
+    Args:
+        rng: where the randomness comes from.
+        measured: float32 [X, Y, Z], white matter about 1.
+        void: how much of each voxel gives no signal, float32 [X, Y, Z], 0 to 1.
+
+    Returns:
+        float32 [X, Y, Z].
+    """
+    top = rng.uniform(*_RATIO_TOP)
+    noise = rng.uniform(0.0, top, measured.shape).astype(np.float32)
+    # A trace of tissue is enough for a sound ratio.
+    return measured + void**_RATIO_POWER * (noise - measured)
 
 
 def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int16]:

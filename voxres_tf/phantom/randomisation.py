@@ -184,6 +184,8 @@ class Artefacts(Config):
         thick: share of scans other than T1 that were sampled anew from thicker slices, which
             leaves them blurred along the slices, by `thick_mm`.
         shift_mm: largest misregistration along each axis; none for T1, which the labels follow.
+        ratio: share of the T1 scans with a background which are the ratio of two images, as
+            MP2RAGE's: noise of the whole scale where there is no signal.
     """
 
     texture: NotNegativeRange = (0.0, 0.06)
@@ -196,6 +198,7 @@ class Artefacts(Config):
     thick: Share = 0.3
     thick_mm: NotNegativeRange = (0.5, 2.0)
     shift_mm: NotNegativeRange = (0.0, 0.7)
+    ratio: Share = 0.05
 
 
 class Randomisation(Config):

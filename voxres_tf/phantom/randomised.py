@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from voxres_tf.errors import ConfigError, message
-from voxres_tf.phantom.acquisition import acquire, store
+from voxres_tf.phantom.acquisition import acquire, as_ratio, store
 from voxres_tf.phantom.contrast import SEQUENCES, draw_contrast, draw_materials
 from voxres_tf.phantom.deformation import Pose
 from voxres_tf.phantom.field import Field, random_field
@@ -18,7 +18,7 @@ from voxres_tf.phantom.sampling import Size, largest_share, slices_of
 from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
-GENERATOR_FORMAT = 7
+GENERATOR_FORMAT = 8
 """Changes whenever the same arguments give other values, so that no data set mixes the two."""
 
 Number = TypeVar("Number", int, float)
@@ -52,9 +52,11 @@ def randomised_subject(
         ConfigError: if the ranges leave no brain in the field of view.
     """
     rng = np.random.default_rng([seed, number, 2])
+    # Another stream, so that whether a scan is a ratio changes nothing else.
+    ratio = np.random.default_rng([seed, number, 3])
     # A low or high slab may lie beside the brain, and would hold nothing to learn from.
     for _ in range(_MOST_DRAWS):
-        found = _draw_subject(rng, head, config)
+        found = _draw_subject(rng, ratio, head, config)
         if found["labels"].data.any():
             return found
     rule = "the field of view holds some of the brain"
@@ -63,7 +65,9 @@ def randomised_subject(
     raise ConfigError(message("geometry", rule, received, step))
 
 
-def _draw_subject(rng: np.random.Generator, head: Head, config: Randomisation) -> dict[str, Volume]:
+def _draw_subject(
+    rng: np.random.Generator, ratio: np.random.Generator, head: Head, config: Randomisation
+) -> dict[str, Volume]:
     size, pose = _draw_geometry(rng, config.geometry)
     whole = head.person(rng, size.half_mm, pose, config.lesions)
     person, cleared = _draw_outside(rng, whole, size, config.outside)
@@ -75,16 +79,21 @@ def _draw_subject(rng: np.random.Generator, head: Head, config: Randomisation) -
     images = np.empty((len(SEQUENCES), *size.shape), np.float32)
     classes = np.empty(size.shape, np.uint8)
     air = np.empty(size.shape, np.bool_)
+    void = np.empty(size.shape, np.float32)
     for k, mixed in enumerate(slices_of(size, person)):
         images[..., k] = np.tensordot(signals[:, : len(mixed)], mixed, axes=1)
         images[unsigned, ..., k] = np.abs(images[unsigned, ..., k])
         classes[:, :, k] = largest_share(mixed, _CODES[: len(mixed)])
         air[:, :, k] = mixed[Tissue.AIR] > 0.5
+        void[:, :, k] = mixed[Tissue.AIR] + mixed[Tissue.BONE]
     dark = cleared or rng.random() < config.outside.dark_air
+    divided = not dark and ratio.random() < config.artefacts.ratio
     grid = size.grid()
     found = {}
     for name, image in zip(SEQUENCES, images, strict=True):
         measured = acquire(rng, name, image, size.spacing_mm, config.artefacts, size.slice_axis)
+        if divided and name == "T1":
+            measured = as_ratio(ratio, measured, void)
         lifted = bool((image < 0).any()) and rng.random() < config.contrast.offset
         offset = _STORED_SCALE * (rng.random() - measured.min()) if lifted else 0.0
         scan = store(measured, _STORED_SCALE, offset)
