@@ -1,0 +1,163 @@
+"""What a model finds in a scan that was disturbed, beside what it finds in the scan as it is.
+
+    python -m benchmarks.disturbed MODEL SCAN [--modality t1] [--only NAME ...]
+
+No reference is needed, and none is there: the labels of the scan as it is are taken for true. For
+each disturbance the Dice of CSF, GM and WM with them is printed, the tissue that was found outside
+theirs ("false") and that of theirs which was missed. Take a scan that is segmented well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from voxres_tf.dataset.subject import Subject
+from voxres_tf.evaluation.metrics import dice
+from voxres_tf.inference.predict import Predictor
+from voxres_tf.phantom.acquisition import as_ratio
+from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
+
+Values = NDArray[np.float32]
+AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A scan in canonical order, white matter about 1, and its labels; both [X, Y, Z]."""
+
+    values: Values
+    labels: NDArray[np.uint8]
+    spacing_mm: NDArray[np.float64]
+
+    def off_brain_mm(self) -> NDArray[np.float64]:
+        """Distance to the brain with its fluid, 0 within."""
+        brain = ndimage.binary_closing(self.labels > 0, iterations=4)
+        filled = ndimage.binary_fill_holes(brain)
+        return np.asarray(ndimage.distance_transform_edt(~filled, self.spacing_mm))
+
+    def smooth(self, sigma_mm: float, rng: np.random.Generator) -> Values:
+        """Noise of SD 1, smoothed."""
+        coarse = ndimage.gaussian_filter(rng.standard_normal([32] * 3), sigma_mm / 8)
+        stretch = [8 / mm for mm in self.spacing_mm]
+        places = np.meshgrid(
+            *[np.arange(n) / s for n, s in zip(self.values.shape, stretch, strict=True)],
+            indexing="ij",
+            sparse=True,
+        )
+        field = ndimage.map_coordinates(coarse, np.broadcast_arrays(*places), order=1, mode="wrap")
+        scaled: Values = ((field - field.mean()) / field.std()).astype(np.float32)
+        return scaled
+
+
+Disturbed = tuple[Values, NDArray[np.uint8], NDArray[np.float64]]
+"""Values, the labels that are true of them, and the spacing in mm."""
+Disturbance = Callable[[Head, np.random.Generator], Disturbed]
+
+
+def slices(axis: str, mm: float, head: Head, _: np.random.Generator) -> Disturbed:
+    along = AXES[axis]
+    n = max(1, round(mm / head.spacing_mm[along]))
+
+    def blocks(data: NDArray[np.float32]) -> Values:
+        whole = np.moveaxis(data, along, 0)[: data.shape[along] // n * n]
+        return np.moveaxis(whole.reshape(-1, n, *whole.shape[1:]).mean(1), 0, along)
+
+    shares = [blocks((head.labels == code).astype(np.float32)) for code in range(4)]
+    spacing = head.spacing_mm.copy()
+    spacing[along] *= n
+    return blocks(head.values), np.argmax(shares, axis=0).astype(np.uint8), spacing
+
+
+def noise(sigma: float, head: Head, rng: np.random.Generator) -> Disturbed:
+    real, imaginary = np.float32(sigma) * rng.standard_normal((2, *head.values.shape), np.float32)
+    return np.hypot(head.values + real, imaginary), head.labels, head.spacing_mm
+
+
+def bias(sd: float, head: Head, rng: np.random.Generator) -> Disturbed:
+    field = np.exp(np.float32(sd) * head.smooth(50.0, rng))
+    return head.values * field, head.labels, head.spacing_mm
+
+
+def coil(mm: float, head: Head, _: np.random.Generator) -> Disturbed:
+    """Brightness that falls by e from back to front over so many mm."""
+    along = (np.arange(head.values.shape[1]) * head.spacing_mm[1])[None, :, None]
+    return head.values * np.exp(np.float32(-along / mm)), head.labels, head.spacing_mm
+
+
+def power(exponent: float, head: Head, _: np.random.Generator) -> Disturbed:
+    return np.maximum(head.values, 0) ** np.float32(exponent), head.labels, head.spacing_mm
+
+
+def ratio(head: Head, rng: np.random.Generator) -> Disturbed:
+    void = np.where(head.off_brain_mm() > 0, np.clip(1 - head.values / 0.15, 0, 1), 0)
+    return as_ratio(rng, head.values, void.astype(np.float32)), head.labels, head.spacing_mm
+
+
+def padded(mm: float, head: Head, _: np.random.Generator) -> Disturbed:
+    widths = [(round(mm / step),) * 2 for step in head.spacing_mm]
+    return np.pad(head.values, widths), np.pad(head.labels, widths), head.spacing_mm
+
+
+def stripped(mm: float, head: Head, _: np.random.Generator) -> Disturbed:
+    kept = head.off_brain_mm() <= mm
+    return np.where(kept, head.values, np.float32(0)), head.labels, head.spacing_mm
+
+
+def left_half(head: Head, _: np.random.Generator) -> Disturbed:
+    middle = round(float(np.argwhere(head.labels)[:, 0].mean()))
+    return head.values[:middle], head.labels[:middle], head.spacing_mm
+
+
+def _disturbances() -> dict[str, Disturbance]:
+    found: dict[str, Disturbance] = {}
+    for axis in AXES:
+        for mm in (3, 5):
+            found[f"{axis} slices of {mm} mm"] = partial(slices, axis, mm)
+    found |= {f"noise of {sigma}": partial(noise, sigma) for sigma in (0.04, 0.08)}
+    found |= {f"bias of {sd}": partial(bias, sd) for sd in (0.2, 0.35)}
+    found |= {f"surface coil, {mm} mm": partial(coil, mm) for mm in (180, 90)}
+    found |= {f"power {exponent}": partial(power, exponent) for exponent in (0.6, 1.6)}
+    found |= {"ratio image": ratio, "padded by 40 mm": partial(padded, 40)}
+    found |= {f"stripped at {mm} mm": partial(stripped, mm) for mm in (0, 2, 6)}
+    return found | {"left half": left_half}
+
+
+DISTURBANCES = _disturbances()
+
+
+@click.command()
+@click.argument("model")
+@click.argument("scan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--modality", default="t1", show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(list(DISTURBANCES)), help="Repeatable.")
+def main(model: str, scan: Path, modality: str, only: tuple[str, ...]) -> None:
+    predictor = Predictor(model, probabilities=False)
+    read = read_volume(scan)
+    values = to_canonical(read.data, read.grid).astype(np.float32)
+    spacing = np.array(read.grid.canonical_spacing_mm)
+
+    def found(values: Values, spacing: NDArray[np.float64]) -> NDArray[np.uint8]:
+        grid = Grid(values.shape, np.diag((*spacing, 1.0)))
+        labels = predictor(Subject(scan.name, {modality: Volume(values, grid)}, grid)).labels
+        return np.asarray(labels.data)
+
+    labels = found(values, spacing)
+    head = Head(values / np.median(values[labels == 3]), labels, spacing)
+    for name in only or DISTURBANCES:
+        disturbed, expected, spacing = DISTURBANCES[name](head, np.random.default_rng(0))
+        mine, ml = found(disturbed, spacing), float(np.prod(spacing)) / 1000
+        overlaps = " / ".join(f"{dice(mine == code, expected == code):.3f}" for code in (1, 2, 3))
+        false, missed = ((mine > 0) & (expected == 0)).sum(), ((mine == 0) & (expected > 0)).sum()
+        click.echo(f"{name}: {overlaps}, {false * ml:.0f} ml false, {missed * ml:.0f} ml missed")
+
+
+if __name__ == "__main__":
+    main()
