@@ -97,8 +97,8 @@ def power(exponent: float, head: Head, _: np.random.Generator) -> Disturbed:
 
 
 def ratio(head: Head, rng: np.random.Generator) -> Disturbed:
-    void = np.where(head.off_brain_mm() > 0, np.clip(1 - head.values / 0.15, 0, 1), 0)
-    return as_ratio(rng, head.values, void.astype(np.float32)), head.labels, head.spacing_mm
+    void = ((head.values < 0.12) & (head.off_brain_mm() > 0)).astype(np.float32)
+    return as_ratio(rng, head.values, void), head.labels, head.spacing_mm
 
 
 def padded(mm: float, head: Head, _: np.random.Generator) -> Disturbed:
