@@ -22,7 +22,8 @@ from scipy import ndimage
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.evaluation.metrics import dice
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.phantom.acquisition import as_ratio
+from voxres_tf.phantom.acquisition import as_ratio, broad_field
+from voxres_tf.preprocess.geometry import WorkingGrid, resample_labels
 from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
 
 Values = NDArray[np.float32]
@@ -43,19 +44,6 @@ class Head:
         filled = ndimage.binary_fill_holes(brain)
         return np.asarray(ndimage.distance_transform_edt(~filled, self.spacing_mm))
 
-    def smooth(self, sigma_mm: float, rng: np.random.Generator) -> Values:
-        """Noise of SD 1, smoothed."""
-        coarse = ndimage.gaussian_filter(rng.standard_normal([32] * 3), sigma_mm / 8)
-        stretch = [8 / mm for mm in self.spacing_mm]
-        places = np.meshgrid(
-            *[np.arange(n) / s for n, s in zip(self.values.shape, stretch, strict=True)],
-            indexing="ij",
-            sparse=True,
-        )
-        field = ndimage.map_coordinates(coarse, np.broadcast_arrays(*places), order=1, mode="wrap")
-        scaled: Values = ((field - field.mean()) / field.std()).astype(np.float32)
-        return scaled
-
 
 Disturbed = tuple[Values, NDArray[np.uint8], NDArray[np.float64]]
 """Values, the labels that are true of them, and the spacing in mm."""
@@ -65,15 +53,16 @@ Disturbance = Callable[[Head, np.random.Generator], Disturbed]
 def slices(axis: str, mm: float, head: Head, _: np.random.Generator) -> Disturbed:
     along = AXES[axis]
     n = max(1, round(mm / head.spacing_mm[along]))
-
-    def blocks(data: NDArray[np.float32]) -> Values:
-        whole = np.moveaxis(data, along, 0)[: data.shape[along] // n * n]
-        return np.moveaxis(whole.reshape(-1, n, *whole.shape[1:]).mean(1), 0, along)
-
-    shares = [blocks((head.labels == code).astype(np.float32)) for code in range(4)]
-    spacing = head.spacing_mm.copy()
-    spacing[along] *= n
-    return blocks(head.values), np.argmax(shares, axis=0).astype(np.uint8), spacing
+    count = head.values.shape[along] // n
+    whole = np.moveaxis(head.values, along, 0)[: count * n]
+    means = np.moveaxis(whole.reshape(-1, n, *whole.shape[1:]).mean(1), 0, along)
+    labels = np.take(head.labels, range(count * n), along)
+    (nx, ny, nz), (mx, my, mz) = labels.shape, means.shape
+    thick = head.spacing_mm * np.where(np.arange(3) == along, n, 1)
+    (ax, ay, az), (bx, by, bz) = head.spacing_mm.tolist(), thick.tolist()
+    working = WorkingGrid((nx, ny, nz), (ax, ay, az), (mx, my, mz), (bx, by, bz))
+    shared, _scored = resample_labels(labels, np.ones(labels.shape, np.bool_), working)
+    return means, shared, thick
 
 
 def noise(sigma: float, head: Head, rng: np.random.Generator) -> Disturbed:
@@ -82,7 +71,8 @@ def noise(sigma: float, head: Head, rng: np.random.Generator) -> Disturbed:
 
 
 def bias(sd: float, head: Head, rng: np.random.Generator) -> Disturbed:
-    field = np.exp(np.float32(sd) * head.smooth(50.0, rng))
+    x, y, z = head.spacing_mm.tolist()
+    field = np.exp(np.float32(sd) * broad_field(rng, head.values.shape, (x, y, z), 50.0))
     return head.values * field, head.labels, head.spacing_mm
 
 
@@ -150,11 +140,14 @@ def main(model: str, scan: Path, modality: str, only: tuple[str, ...]) -> None:
         return np.asarray(labels.data)
 
     labels = found(values, spacing)
+    if not (labels == 3).any():
+        raise click.ClickException(f"{scan}: no white matter was found in it; take another scan")
     head = Head(values / np.median(values[labels == 3]), labels, spacing)
     for name in only or DISTURBANCES:
         disturbed, expected, spacing = DISTURBANCES[name](head, np.random.default_rng(0))
         mine, ml = found(disturbed, spacing), float(np.prod(spacing)) / 1000
-        overlaps = " / ".join(f"{dice(mine == code, expected == code):.3f}" for code in (1, 2, 3))
+        found_dice = [dice(mine == code, expected == code) for code in (1, 2, 3)]
+        overlaps = " / ".join("-" if d is None else f"{d:.3f}" for d in found_dice)
         false, missed = ((mine > 0) & (expected == 0)).sum(), ((mine == 0) & (expected > 0)).sum()
         click.echo(f"{name}: {overlaps}, {false * ml:.0f} ml false, {missed * ml:.0f} ml missed")
 

@@ -51,7 +51,7 @@ def acquire(
     texture = smooth_noise(rng, signal.shape, (config.grain_mm / spacing).tolist())
     bias = np.exp(
         np.float32(rng.uniform(*config.bias))
-        * _broad_field(rng, signal.shape, spacing_mm, config.bias_mm)
+        * broad_field(rng, signal.shape, spacing_mm, config.bias_mm)
     )
     signal = signal * (1 + np.float32(rng.uniform(*config.texture)) * texture) * bias
     sigma = np.float32(rng.uniform(*config.noise))
@@ -90,13 +90,23 @@ def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int
     return stored
 
 
-def _broad_field(
+def broad_field(
     rng: np.random.Generator,
     shape: tuple[int, ...],
     spacing_mm: tuple[float, float, float],
     sigma_mm: float,
 ) -> Floats:
-    """A field of standard deviation 1 on the voxels, smoothed by `sigma_mm`."""
+    """Noise of standard deviation 1, smoothed by a Gaussian of `sigma_mm`.
+
+    Args:
+        rng: where the randomness comes from.
+        shape: of the scan, in voxels.
+        spacing_mm: of the voxels.
+        sigma_mm: SD of the Gaussian.
+
+    Returns:
+        float32 of that shape.
+    """
     sides = [n * mm for n, mm in zip(shape, spacing_mm, strict=True)]
     half = (sides[0] / 2, sides[1] / 2, sides[2] / 2)
     lattice = random_field(rng, half, sigma_mm / 5, sigma_mm)
