@@ -18,7 +18,7 @@ import click
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import read_subject
 from voxres_tf.evaluation.evaluate import evaluate
-from voxres_tf.inference.align import aligned
+from voxres_tf.inference.align import put_back
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import write_volume
 
@@ -32,14 +32,14 @@ TISSUES = ("CSF", "GM", "WM")
 @click.option("--scan", default="flair", show_default=True, help="The modality.")
 @click.option("--protocol", default="mrbrains13", show_default=True)
 def main(model: str, data: Path, out: Path, scan: str, protocol: str) -> None:
-    predictor = Predictor(model, progress=True)
+    predictor = Predictor(model, progress=True, align=True)
     for files in find_subjects(data, layout="auto"):
         subject = read_subject(files, ("t1", scan))
-        there, offsets = aligned(subject, ("t1", scan), lambda s: predictor(s).probabilities)
-        degrees, mm = offsets[scan].size
-        click.echo(f"{subject.id}: moved by {mm:.2f} mm and {degrees:.2f} degrees")
-        for kind, given in (("as-is", subject), ("moved", there)):
-            labels = predictor(replace(given, images={scan: given.images[scan]})).labels
+        own = subject.images[scan]
+        offset = predictor(subject).alignment.offsets[scan]
+        click.echo("{}: moved by {:.2f} mm and {:.2f} degrees".format(files.id, *offset.size[::-1]))
+        for kind, given in (("as-is", own), ("moved", put_back(own, offset))):
+            labels = predictor(replace(subject, images={scan: given})).labels
             write_volume(out / kind / f"{subject.id}_dseg.nii.gz", labels.data, labels.grid)
     for kind in ("as-is", "moved"):
         scores = evaluate(out / kind, data, protocol=protocol).scores

@@ -1,10 +1,11 @@
 """Scores of a model for every subset of its modalities, as a Markdown table.
 
-    python benchmarks/subsets.py MODEL DATA OUT [--align] [--protocol mrbrains13]
+    python benchmarks/subsets.py MODEL DATA OUT [--align | --no-align] [--protocol mrbrains13]
 
 OUT/NAME-VERSION-WEIGHTS-SCANS gets a folder of segmentations and a table of scores per subset;
 WEIGHTS and SCANS are the first 8 digits of the SHA-256 of the model's weights and of the data set's
-scans; with --align the name ends in -aligned. What is there is not made again.
+scans; with --align the name ends in -aligned, with --no-align in -not-aligned. What is there is not
+made again.
 """
 
 from __future__ import annotations
@@ -36,14 +37,18 @@ TISSUES = ("CSF", "GM", "WM")
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--protocol", default="mrbrains13", show_default=True)
-@click.option("--align", is_flag=True, help="Move the other scans onto the first one before.")
-def main(model: str, data: Path, out: Path, protocol: str, align: bool) -> None:
+@click.option(
+    "--align/--no-align",
+    default=None,
+    help="Move the other scans onto the first one before.  [default: the model's]",
+)
+def main(model: str, data: Path, out: Path, protocol: str, align: bool | None) -> None:
     predictor = Predictor(model, probabilities=False, progress=True, align=align)
     modalities = predictor.contract.preprocess.modalities
     subjects = find_subjects(data, layout="auto")
     out = folder_of(predictor.contract, subjects, out)
-    if align:
-        out = out.with_name(f"{out.name}-aligned")
+    if align is not None:
+        out = out.with_name(f"{out.name}-{'aligned' if align else 'not-aligned'}")
     click.echo(f"| mean Dice (lowest) | {' | '.join(TISSUES)} |\n|---|{'---|' * len(TISSUES)}")
     for count in range(len(modalities), 0, -1):
         for subset in combinations(modalities, count):

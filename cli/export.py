@@ -48,6 +48,11 @@ from .options import ShapeType
     "[default: --init's with the same classes, else not]",
 )  # fmt: skip
 @click.option(
+    "--align/--no-align", default=None,
+    help="Move the other scans of a subject onto the first one before.  [default: --init's with "
+    "--modality-dropout, else not]",
+)  # fmt: skip
+@click.option(
     "--serving", is_flag=True,
     help="Write warm-up requests, and the settings of TF Serving that are not in OUTPUT yet.",
 )  # fmt: skip

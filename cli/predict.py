@@ -86,9 +86,9 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     "--resample-to", type=click.Choice(MODALITIES), help="Put the other scans on this one's grid."
 )
 @click.option(
-    "--align", is_flag=True,
-    help="Move the scans of a subject onto the first one before, by what is found in each alone; "
-    "rigidly, in some three times the time.",
+    "--align/--no-align", default=None,
+    help="Move the other scans of a subject onto the model's first one, rigidly, by what is found "
+    "in each alone, in some three times the time.  [default: the model's]",
 )  # fmt: skip
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")

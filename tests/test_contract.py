@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxres_tf.config import MODALITIES, ModelConfig, PreprocessConfig
-from voxres_tf.contract import CONTRACT_FILE, Contract, read_contract
+from voxres_tf.contract import CONTRACT_FILE, HABITS, Contract, read_contract
 from voxres_tf.errors import ModelError
 from voxres_tf.files import write_json, write_text
 
@@ -48,11 +48,20 @@ def test_an_older_contract_says_nothing_of_fusion(tmp_path: Path) -> None:
 
 def test_an_older_contract_is_predicted_as_it_was(tmp_path: Path) -> None:
     values = contract().model_dump(mode="json")
-    for name in ("overlap", "tta", "one_piece"):
+    for name in HABITS:
         del values[name]
     write_json(tmp_path / CONTRACT_FILE, values)
     found = read_contract(tmp_path)
-    assert (found.overlap, found.tta, found.one_piece) == (0.5, False, False)
+    assert (found.overlap, found.tta, found.one_piece, found.align) == (0.5, False, False, False)
+
+
+def test_a_model_that_aligns_takes_each_of_its_scans_alone(tmp_path: Path) -> None:
+    found = read_contract(stored(tmp_path, align=True, optional_modalities=["t1", "flair"]))
+    assert found.align
+    assert found.takes_each_alone
+    for optional in ([], ["flair"]):
+        with pytest.raises(ModelError, match=r"align with optional modalities alone\. Received: "):
+            read_contract(stored(tmp_path, align=True, optional_modalities=optional))
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,24 @@ def test_a_run_and_an_exported_model_are_read_alike(run: Path, tmp_path: Path) -
 
 
 def test_how_volumes_are_predicted_is_handed_on_where_it_suits(tmp_path: Path) -> None:
-    habits = {"overlap": 0.25, "tta": True, "one_piece": True}
+    habits = {"overlap": 0.25, "tta": True, "one_piece": True, "align": False}
     start = read_start(write_contract(tmp_path / "net" / "3", **habits))
     flips = SOURCE.updated(training={"flip": True})
     assert start.handed_on(flips) == habits
     assert start.handed_on(SOURCE.updated(training={"flip": False})) == habits | {"tta": False}
     lesions = flips.for_classes(["background", "lesion"])
     assert start.handed_on(lesions) == habits | {"one_piece": False}
+
+
+def test_alignment_is_handed_on_where_each_of_several_scans_will_do(tmp_path: Path) -> None:
+    names = SOURCE.preprocess.modalities
+    start = read_start(
+        write_contract(tmp_path / "net" / "3", align=True, optional_modalities=names)
+    )
+    assert not start.handed_on(SOURCE)["align"]
+    dropping = SOURCE.updated(training={"modality_dropout": 0.5})
+    assert start.handed_on(dropping)["align"]
+    assert not start.handed_on(dropping.updated(preprocess={"modalities": names[:1]}))["align"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ ANSWER = "serving_default"
 FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
 """Signatures of two-stage models, so that the second can see maps of the whole volume."""
 
-HABITS = {"overlap", "tta", "one_piece"}
+HABITS = {"overlap", "tta", "one_piece", "align"}
 """Fields of a `Contract` that say how whole volumes are predicted, whatever the network."""
 
 SEGMENT, SEGMENT_PROBABILITIES = "segment_volume", "segment_volume_probabilities"
@@ -53,6 +53,9 @@ class Contract(Config):
             image. It takes twice as long, and suits a training with flips.
         one_piece: whether tissue apart from the largest piece is made background (see
             `inference.pieces`), as in a brain, which is one.
+        align: whether the scans of a subject are moved onto the first one before (see
+            `inference.align`), for which each must do alone. The signatures that take arrays,
+            which are told no spacing, leave that to who asks them.
         optional_modalities: those that may be missing, as long as one is there; their channels
             are then 0. All of them after training with modality dropout.
         first_stage: shapes of the networks whose mean probabilities the second stage takes as
@@ -76,12 +79,18 @@ class Contract(Config):
     overlap: float = Field(default=OVERLAP, ge=0, lt=1)
     tta: bool = False
     one_piece: bool = False
+    align: bool = False
     optional_modalities: tuple[str, ...] = ()
     first_stage: tuple[ModelConfig, ...] = ()
     training: dict[str, str | int | float | list[str]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     fused: bool = False
     weights_sha256: str
+
+    @property
+    def takes_each_alone(self) -> bool:
+        """Whether any one of the modalities will do."""
+        return not any(self.fault_of([m]) for m in self.preprocess.modalities)
 
     def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:
         """Why a subject with these modalities cannot be predicted: rule and what was received.
@@ -148,6 +157,8 @@ def _fault(contract: Contract) -> tuple[str, str] | None:
     takes, optional = contract.preprocess.modalities, contract.optional_modalities
     if not set(optional) <= set(takes):
         return f"optional modalities among {', '.join(takes)}", ", ".join(optional)
+    if contract.align and not contract.takes_each_alone:
+        return "align with optional modalities alone", ", ".join(optional) or "none"
     if contract.channels != contract.preprocess.channels:
         return f"channels {contract.preprocess.channels}", f"{contract.channels}"
     context = len(contract.classes) if contract.first_stage else 0

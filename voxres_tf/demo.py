@@ -79,7 +79,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
     """
     say = _numbered(say, 4)
     # Half the time, for 0.3 points of GM.
-    predictor = Predictor(model or _shipped(), tta=False, progress=True)
+    predictor = Predictor(model or _shipped(), tta=False, align=False, progress=True)
     _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
     phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"

@@ -55,9 +55,15 @@ class Start:
     habits: Mapping[str, Any] = field(default_factory=dict)
 
     def handed_on(self, config: RunConfig) -> dict[str, Any]:
-        """Habits that suit a training: mirroring suits one with flips, one piece equal classes."""
+        """Habits that suit a training.
+
+        Mirroring suits one with flips, one piece equal classes, and alignment one whose network can
+        do with each of several scans.
+        """
         same = {*map(str.casefold, self.classes)} == {*map(str.casefold, config.classes)}
-        suits = {"tta": config.training.flip, "one_piece": same}
+        several = len(config.preprocess.modalities) > 1
+        alone = bool(config.training.modality_dropout) and several
+        suits = {"tta": config.training.flip, "one_piece": same, "align": alone}
         return {
             name: value if suits.get(name, True) else False for name, value in self.habits.items()
         }

@@ -38,6 +38,24 @@ def test_how_volumes_are_predicted(tiny_run, tmp_path, monkeypatch):
     plain, careful = (read_contract(output / name) for name in "12")
     assert (plain.overlap, plain.tta, plain.one_piece) == (0.5, False, False)
     assert (careful.overlap, careful.tta, careful.one_piece) == (0.25, True, True)
+    assert (plain.align, careful.align) == (False, False)
+
+
+def test_scans_are_aligned_where_each_will_do(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "compare_in_fresh_process", agreed)
+    refused = run(tiny_run, "-o", tmp_path / "net", "--align")
+    assert refused.exit_code == 1
+    assert "as --modality-dropout trains it" in refused.output
+    dropping = shutil.copytree(tiny_run, tmp_path / "run")
+    config = json.loads((dropping / "config.json").read_text())
+    config["training"]["modality_dropout"] = 0.5
+    (dropping / "config.json").write_text(json.dumps(config))
+    summary = json.loads((dropping / "summary.json").read_text())
+    (dropping / "summary.json").write_text(json.dumps(summary | {"init_habits": {"align": True}}))
+    for arguments in ((), ("--no-align",), ("--align",)):
+        result = run(dropping, "-o", tmp_path / "net", *arguments)
+        assert result.exit_code == 0, result.output
+    assert [read_contract(tmp_path / "net" / name).align for name in "123"] == [True, False, True]
 
 
 def test_a_training_that_was_stopped_before_its_end(tiny_run, tmp_path, monkeypatch):

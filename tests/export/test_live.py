@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
 from voxres_tf.export.live import TILES, write_cases
 from voxres_tf.export.reference import CASES_FILE, reference_scan, scan_file
 from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import read_volume
+from voxres_tf.volume import Volume, read_volume
 
 
 def first(channels):
@@ -87,3 +89,33 @@ def test_every_signature_of_tiles_gets_every_shape(written):
     assert np.abs(left - right).max() > 0.1
     assert len({shape[0] for shape in TILES}) > 1
     assert len({shape[1:] for shape in TILES}) > 1
+
+
+class Bright(TwoStages):
+    """Stands in for `Stages` of one network: white matter wherever a channel is bright."""
+
+    passes = (ANSWER,)
+
+    def channels(self):
+        return {ANSWER: 2}
+
+    def answer(self, *_, **__):
+        def shares(channels):
+            white = 1 / (1 + np.exp(-4 * (channels.max(axis=-1, keepdims=True) - 0.3)))
+            return np.concatenate([1 - white, white * 0, white * 0, white], -1)
+
+        return shares
+
+
+def test_the_aligned_volume_is_answered_once_its_scans_lie_on_the_first(tmp_path):
+    names = ("t1", "flair")
+    contract = contract_of(modalities=names, filtered=False, optional=names)
+    contract = contract.model_copy(update={"align": True, "patch": (64, 64, 24)})
+    subject = reference_scan(contract)
+    t1 = subject.images["t1"]
+    off = Volume(np.roll(t1.data, 2, axis=1), subject.grid)
+    subject = replace(subject, images={"t1": t1, "flair": off})
+    write_cases(tmp_path, subject, Bright(), contract)
+    with np.load(tmp_path / CASES_FILE) as stored:
+        alone, aligned, volume = (stored[n] for n in ("alone", "aligned", "volume"))
+    assert np.abs(aligned - alone).mean() < 0.75 * np.abs(volume - alone).mean()

@@ -166,13 +166,15 @@ def test_a_tile_as_large_as_that_of_what_the_training_began_with(tiny_run, tmp_p
 def test_volumes_are_predicted_as_by_what_the_training_began_with(tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     summary = json.loads((run / "summary.json").read_text())
-    habits = {"overlap": 0.25, "tta": True, "one_piece": True}
+    habits = {"overlap": 0.25, "tta": True, "one_piece": True, "align": False}
     (run / "summary.json").write_text(json.dumps(summary | {"init_habits": habits}))
     contract = read_contract(export_run(run, tmp_path / "m"))
     assert contract.model_dump(include=HABITS) == habits
     assert "init_habits" not in contract.training
     other = read_contract(export_run(run, tmp_path / "m", overlap=0.0, tta=False))
     assert (other.overlap, other.tta, other.one_piece) == (0.0, False, True)
+    with pytest.raises(ConfigError, match="align: a network that takes each of its scans alone"):
+        export_run(run, tmp_path / "m", align=True)
 
 
 @pytest.mark.usefixtures("no_fresh_process")

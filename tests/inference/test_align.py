@@ -2,133 +2,156 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from voxres_tf.dataset.subject import Subject
-from voxres_tf.errors import DataError
-from voxres_tf.inference.align import Offset, aligned, offset_of, put_back
-from voxres_tf.volume import Grid, Volume
+from tests.inference.heads import OFFSETS, SHAPE, SPACING_MM, head
+from voxres_tf.inference.align import aligned, put_back
+from voxres_tf.inference.offset import Offset, Tissue, offset_of
+from voxres_tf.volume import Grid, Volume, from_canonical, to_canonical
 
-SHAPE, SPACING_MM = (88, 104, 40), (1.0, 0.9, 3.0)
-
-
-def grid(*, oblique: bool = False) -> Grid:
-    axes = np.diag(SPACING_MM) * (-1, 1, 1)  # Stored from right to left.
-    if oblique:
-        axes = Rotation.from_euler("x", 20, degrees=True).as_matrix() @ axes
-    affine = np.eye(4)
-    affine[:3, :3] = axes
-    affine[:3, 3] = (30, -20, 11)
-    return Grid(SHAPE, affine)
+NAMES = ("t1", "t1-ir", "flair")
 
 
-def head(own: Grid, offset: Offset | None = None) -> NDArray[np.float32]:
-    """Probabilities of four classes in a lopsided head that lies off by an offset, [X, Y, Z, 4]."""
-    voxels = np.indices(SHAPE).reshape(3, -1).T
-    middle = own.affine[:3, :3] @ ((np.array(SHAPE) - 1) / 2)
-    at = voxels @ own.affine[:3, :3].T - middle
-    if offset is not None:
-        turn = Rotation.from_rotvec(offset.turn_deg, degrees=True)
-        at = turn.inv().apply(at - offset.shift_mm)
-    radius = np.linalg.norm(at / (30, 38, 33), axis=1)
-    bumps = 0.12 * np.sin(at[:, 0] / 6) * np.cos(at[:, 1] / 7) + 0.1 * np.sin(at[:, 2] / 9 + 1)
-    inside = [1 / (1 + np.exp((radius + bumps - edge) * 20)) for edge in (1.0, 0.85, 0.6)]
-    shells = [1 - inside[0], inside[0] - inside[1], inside[1] - inside[2], inside[2]]
-    return np.stack(shells, -1).reshape(*SHAPE, 4).astype(np.float32)
+def tissue(probabilities) -> Tissue:
+    found = Tissue.of(probabilities, SPACING_MM)
+    assert found is not None
+    return found
 
 
-OFFSETS = [
-    Offset(),
-    Offset((0.0, 0.0, 0.0), (0.4, -0.9, 0.6)),
-    Offset((2.0, -3.0, 1.5), (-3.0, 4.0, 2.0)),
-    Offset((-6.0, 4.0, 8.0), (7.0, 5.0, -9.0)),
-]
-
-
-@pytest.mark.parametrize("oblique", [False, True])
 @pytest.mark.parametrize("offset", OFFSETS)
-def test_an_offset_is_found(offset: Offset, oblique: bool) -> None:
-    own = grid(oblique=oblique)
-    found = offset_of(head(own, offset), head(own), own)
-    assert found.turn_deg == pytest.approx(offset.turn_deg, abs=0.1)
-    assert found.shift_mm == pytest.approx(offset.shift_mm, abs=0.06)
+def test_an_offset_is_found(offset: Offset) -> None:
+    found, alike = offset_of(tissue(head(offset)), tissue(head()), SPACING_MM)
+    assert found.turn_deg == pytest.approx(offset.turn_deg, abs=0.15)
+    assert found.shift_mm == pytest.approx(offset.shift_mm, abs=0.1)
+    assert alike > 0.98
+
+
+mm = st.floats(-3, 3)
+
+
+@settings(max_examples=5, deadline=None)
+@given(shift=st.tuples(mm, mm, mm))
+def test_there_and_back_is_no_offset(shift) -> None:
+    own, aim = tissue(head(Offset((1.0, -1.0, 0.5), shift))), tissue(head())
+    there, back = (offset_of(*pair, SPACING_MM)[0] for pair in ((own, aim), (aim, own)))
+    both = np.eye(4)
+    for offset in (there, back):
+        turn = Rotation.from_rotvec(offset.turn_deg, degrees=True).as_matrix()
+        both = np.block([[turn, np.array(offset.shift_mm)[:, None]], [0, 0, 0, 1]]) @ both
+    assert np.abs(both - np.eye(4)).max() < 0.15
+
+
+def test_smoothing_does_not_move_what_lies_in_place() -> None:
+    blurred = ndimage.gaussian_filter(head(), (1, 1, 0.5, 0))
+    found, _ = offset_of(tissue(blurred), tissue(head()), SPACING_MM)
+    assert max(found.size) < 0.05
 
 
 def test_a_scan_without_its_offset_is_what_it_would_have_been() -> None:
-    own, offset = grid(oblique=True), OFFSETS[2]
-    there, here = head(own, offset)[..., 3], head(own)[..., 3]
-    back = put_back(Volume(there, own), offset)
+    # Stored from right to left, the slices first.
+    affine = np.zeros((4, 4))
+    affine[[0, 1, 2, 3], [1, 2, 0, 3]] = (-SPACING_MM[0], SPACING_MM[1], SPACING_MM[2], 1)
+    offset = OFFSETS[2]
+    grid = Grid((SHAPE[2], SHAPE[0], SHAPE[1]), affine)
+    there, here = (from_canonical(head(o)[..., 3], grid) for o in (offset, None))
+    assert to_canonical(here, grid).shape == SHAPE
+    back = put_back(Volume(there, grid), offset)
     assert back.data.dtype == np.float32
     assert np.abs(back.data - here).mean() < 0.1 * np.abs(there - here).mean()
 
 
-def test_next_to_no_offset_leaves_a_scan_alone() -> None:
-    scan = Volume(np.zeros(SHAPE, np.int16), grid())
-    assert put_back(scan, Offset((0.01, 0.0, 0.0), (0.0, 0.01, 0.0))) is scan
+def scans(*offsets: Offset | None):
+    """Three scans whose contrasts differ; one without an offset is missing."""
+    orders = ([0, 1, 2, 3], [0, 3, 1, 2], [0, 1, 3, 2])
+    found = [
+        np.zeros(SHAPE) if offset is None else head(offset) @ order
+        for offset, order in zip(offsets, orders, strict=True)
+    ]
+    return np.stack(found, axis=-1).astype(np.float32)
 
 
-def subject(offset: Offset) -> Subject:
-    """Two scans whose contrasts differ; the second one lies off."""
-    own = grid()
-    scans = {"t1": head(own) @ [0, 1, 2, 3], "flair": head(own, offset) @ [0, 1, 3, 2]}
-    volumes = {m: Volume(scan.astype(np.float32), own) for m, scan in scans.items()}
-    return Subject("9", volumes, own)
+def perfect(*offsets: Offset | None):
+    """What a model that makes no error would find in any of them."""
 
-
-def perfect(offset: Offset):
-    """What a model that makes no error would find in either scan."""
-
-    def segment(given: Subject) -> Volume:
-        (name,) = given.images
-        return Volume(head(grid(), offset if name == "flair" else None), grid())
+    def segment(image):
+        (number,) = np.flatnonzero(image.any(axis=(0, 1, 2)))
+        return head(offsets[number])
 
     return segment
 
 
 def test_scans_are_moved_onto_the_first_one() -> None:
-    offset = OFFSETS[2]
-    given, wanted = subject(offset), subject(Offset())
-    found, offsets = aligned(given, ("t1", "flair"), perfect(offset))
-    assert list(offsets) == ["flair"]
-    assert offsets["flair"].shift_mm == pytest.approx(offset.shift_mm, abs=0.06)
-    assert found.images["t1"] is given.images["t1"]
-    wrong, left = (
-        np.abs(s.images["flair"].data - wanted.images["flair"].data).mean() for s in (given, found)
-    )
+    offsets = (OFFSETS[0], OFFSETS[1], OFFSETS[2])
+    given_, wanted = scans(*offsets), scans(*[Offset()] * 3)
+    found, done = aligned(given_, SPACING_MM, NAMES, perfect(*offsets))
+    assert (list(done.offsets), done.left) == (["t1-ir", "flair"], {})
+    assert done.offsets["flair"].shift_mm == pytest.approx(OFFSETS[2].shift_mm, abs=0.1)
+    np.testing.assert_array_equal(found[..., 0], given_[..., 0])
+    wrong, left = (np.abs(s[..., 2] - wanted[..., 2]).mean() for s in (given_, found))
     assert left < 0.1 * wrong
 
 
-def test_one_scan_is_left_alone() -> None:
-    given = replace(subject(Offset()), images={"t1": subject(Offset()).images["t1"]})
-    found, offsets = aligned(given, ("t1",), lambda _: pytest.fail("was asked"))
-    assert (found, offsets) == (given, {})
+@pytest.mark.parametrize("there", [(0,), (2,), (1, 2)])
+def test_nothing_is_moved_without_the_first_scan_or_another(there) -> None:
+    given_ = scans(*(OFFSETS[2] if n in there else None for n in range(3)))
+    found, done = aligned(given_, SPACING_MM, NAMES, lambda _: pytest.fail("was asked"))
+    assert found is given_
+    assert (done.offsets, done.left) == ({}, {})
 
 
-def test_a_scan_without_tissue_cannot_be_aligned() -> None:
-    def nothing(given: Subject) -> Volume:
-        found = perfect(Offset())(given)
-        if "flair" in given.images:
-            found.data[..., 1:], found.data[..., 0] = 0, 1
-        return found
+def test_a_scan_without_tissue_is_left_where_it_lies() -> None:
+    offsets = OFFSETS[:3]
+    given_ = scans(*offsets)
 
-    with pytest.raises(DataError, match=r"9, flair.*hardly any.*without --align"):
-        aligned(subject(Offset()), ("t1", "flair"), nothing)
+    def nothing_in(number):
+        def segment(image):
+            found = perfect(*offsets)(image)
+            return np.eye(4)[np.zeros(SHAPE, int)] if image[..., number].any() else found
+
+        return segment
+
+    found, done = aligned(given_, SPACING_MM, NAMES, nothing_in(2))
+    assert list(done.offsets) == ["t1-ir"]
+    assert done.left == {"flair": "hardly any tissue was found in flair alone"}
+    np.testing.assert_array_equal(found[..., 2], given_[..., 2])
+    found, done = aligned(given_, SPACING_MM, NAMES, nothing_in(0))
+    assert done.left == dict.fromkeys(NAMES[1:], "hardly any tissue was found in t1 alone")
+    np.testing.assert_array_equal(found, given_)
 
 
 def test_another_head_is_no_head_that_moved() -> None:
-    far = Offset((0.0, 0.0, 0.0), (0.0, 24.0, 0.0))
-    with pytest.raises(DataError, match=r"9, flair.*at most 20 .*24 mm"):
-        aligned(subject(far), ("t1", "flair"), perfect(far))
+    offsets = (Offset(), None, Offset((0.0, 0.0, 0.0), (0.0, 24.0, 0.0)))
+    given_ = scans(*offsets)
+    found, done = aligned(given_, SPACING_MM, NAMES, perfect(*offsets))
+    assert re.fullmatch(r"they seem to lie [01] degrees and 24 mm apart", done.left["flair"])
+    assert done.offsets == {}
+    np.testing.assert_array_equal(found, given_)
 
 
-def test_smoothing_does_not_move_what_lies_in_place() -> None:
-    own = grid()
-    blurred = ndimage.gaussian_filter(head(own), (1, 1, 0.5, 0))
-    found = offset_of(blurred, head(own), own)
-    assert max(found.size) < 0.05
+def test_tissues_that_do_not_agree_move_nothing() -> None:
+    offsets = (Offset(), None, OFFSETS[1])
+
+    def confused(image):
+        found = perfect(*offsets)(image)
+        return found[..., [0, 2, 3, 1]] if image[..., 2].any() else found
+
+    given_ = scans(*offsets)
+    found, done = aligned(given_, SPACING_MM, NAMES, confused)
+    (why,) = done.left.values()
+    assert why.startswith("the tissues found in either alone agree by ")
+    np.testing.assert_array_equal(found, given_)
+
+
+def test_what_is_flat_has_no_offset() -> None:
+    # As a field of view that holds nothing but one tissue.
+    flat = np.broadcast_to(np.float32([0, 0, 1, 0]), (*SHAPE, 4))
+    found, alike = offset_of(tissue(flat), tissue(flat), SPACING_MM)
+    assert max(found.size) < 1e-6
+    assert alike == pytest.approx(1)

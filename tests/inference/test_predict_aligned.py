@@ -12,9 +12,11 @@ from click.testing import CliRunner
 from benchmarks import misregistered
 from tests.inference.loopback import Model, serve_grpc
 from tests.inference.ways import connect
+from voxres_tf.config import PreprocessConfig
 from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.dataset.subject import Subject, as_subject
-from voxres_tf.errors import ConfigError
+from voxres_tf.errors import ConfigError, DataError, ModelError
+from voxres_tf.files import write_json
 from voxres_tf.inference.batch import predict_all
 from voxres_tf.inference.outputs import OutputPlan
 from voxres_tf.volume import Grid, Volume, write_volume
@@ -47,8 +49,8 @@ def test_the_others_are_moved_onto_the_first_scan(make_predictor, optional, scan
     plain = make_predictor(bright)(scans)
     found = make_predictor(bright, align=True)(scans)
     aim = make_predictor(bright)(Subject("s", {"t1": scans.images["t1"]}, GRID))
-    assert (plain.offsets, list(found.offsets)) == ({}, ["flair"])
-    assert found.offsets["flair"].shift_mm == pytest.approx((3, -2, 0), abs=0.2)
+    assert (plain.alignment.offsets, list(found.alignment.offsets)) == ({}, ["flair"])
+    assert found.alignment.offsets["flair"].shift_mm == pytest.approx((3, -2, 0), abs=0.2)
     assert found.modalities == ("t1", "flair")
     assert "align" in found.seconds
     wrong, left = ((p.labels.data != aim.labels.data).sum() for p in (plain, found))
@@ -67,12 +69,46 @@ def test_what_was_moved_is_told(make_predictor, optional, scans, tmp_path):
     assert outcome.failure is None
     (note,) = (n for n in outcome.notes if "moved" in n)
     assert re.fullmatch(
-        r"scan: moved onto the first scan: flair by 3\.\d mm and 0\.\d degrees", note
+        r"scan: moved onto the first scan: flair by 3\.\d mm and 0\.\d degrees; look at the result",
+        note,
     )
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["options"]["align"] is True
-    told = report["subjects"][0]["offsets"]["flair"]
+    told = report["subjects"][0]["alignment"]["offsets"]["flair"]
     assert told["shift_mm"] == pytest.approx([3, -2, 0], abs=0.2)
+
+
+def test_the_contract_says_whether_scans_are_aligned(
+    make_predictor, optional, contract_folder, scans
+):
+    optional("t1", "flair")
+    path = contract_folder / CONTRACT_FILE
+    write_json(path, json.loads(path.read_text()) | {"align": True})
+    found, left = make_predictor(bright)(scans), make_predictor(bright, align=False)(scans)
+    assert (list(found.alignment.offsets), left.alignment.offsets) == (["flair"], {})
+    # Without the first scan there is nothing to move the others onto.
+    alone = Subject("s", {"flair": scans.images["flair"]}, GRID)
+    assert make_predictor(bright)(alone).alignment.offsets == {}
+    assert make_predictor(bright, align=True)(alone).alignment.offsets == {}
+
+
+def test_scans_without_the_first_one_cannot_be_aligned(make_predictor, optional, scans):
+    optional("t1", "flair")
+    predictor = make_predictor(bright, align=True)
+    predictor.contract = predictor.contract.model_copy(
+        update={"preprocess": PreprocessConfig(), "optional_modalities": ("t1", "t1-ir", "flair")}
+    )
+    without = Subject("s", {"flair": scans.images["flair"], "t1-ir": scans.images["t1"]}, GRID)
+    rule = r"has t1, onto which the others are moved\. Received: t1-ir, flair\. .* --align"
+    with pytest.raises(DataError, match=rule):
+        predictor(without)
+
+
+def test_a_contract_that_aligns_what_it_needs_is_refused(make_predictor, contract_folder):
+    path = contract_folder / CONTRACT_FILE
+    write_json(path, json.loads(path.read_text()) | {"align": True})
+    with pytest.raises(ModelError, match=r"align with optional modalities alone\. Received: none"):
+        make_predictor(bright)
 
 
 def test_a_model_that_needs_all_scans_cannot_align_them(make_predictor, optional):
@@ -92,8 +128,8 @@ def test_a_server_is_asked_for_each_scan_alone(
     with serve_grpc(model) as address:
         server = {"mode": mode}
         found = connect(address, "grpc", server=server, align=True, probabilities=False)(scans)
-    assert found.offsets["flair"].shift_mm == pytest.approx(
-        expected.offsets["flair"].shift_mm, abs=0.02
+    assert found.alignment.offsets["flair"].shift_mm == pytest.approx(
+        expected.alignment.offsets["flair"].shift_mm, abs=0.02
     )
     assert np.mean(found.labels.data != expected.labels.data) < 1e-3
 
@@ -109,7 +145,9 @@ def test_the_benchmark_scores_a_scan_as_it_is_and_moved(
     cells = ",".join(f"{name}.nii" for name in files)
     table = f"subject,{','.join(files)},scheme\ns,{cells},tissue\n"
     (tmp_path / "data" / "manifest.csv").write_text(table)
-    monkeypatch.setattr(misregistered, "Predictor", lambda *_, **__: make_predictor(bright))
+    monkeypatch.setattr(
+        misregistered, "Predictor", lambda *_, align, **__: make_predictor(bright, align=align)
+    )
     arguments = ["m", str(tmp_path / "data"), str(tmp_path / "out"), "--protocol", "plain"]
     done = CliRunner().invoke(misregistered.main, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -54,6 +54,9 @@ def test_segmentations_of_another_model_or_data_set_are_not_scored(
     folders = [path.parent.parent.name for path in made[::3]]
     assert [folder[:19] for folder in folders] == [f"formula-3-{n * 8}-" for n in "abb"]
     assert folders[0][19:] == folders[1][19:] != folders[2][19:]
-    done = CliRunner().invoke(subsets.main, ["b", str(tmp_path), str(tmp_path / "out"), "--align"])
-    assert done.exit_code == 0, done.output
-    assert {path.parent.parent.name for path in made[9:]} == {f"{folders[2]}-aligned"}
+    for option, ending in (("--align", "aligned"), ("--no-align", "not-aligned")):
+        made.clear()
+        arguments = ["b", str(tmp_path), str(tmp_path / "out"), option]
+        done = CliRunner().invoke(subsets.main, arguments)
+        assert done.exit_code == 0, done.output
+        assert {path.parent.parent.name for path in made} == {f"{folders[2]}-{ending}"}

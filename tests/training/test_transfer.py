@@ -76,7 +76,7 @@ def test_every_weight_arrives_by_its_name(tiny_run: Path, tiny_model: Path, kind
     assert record["init_name"] == ("run" if kind == "run" else "tiny")
     assert record.get("init_version") == (None if kind == "run" else 1)
     assert record["init_patch"] == list(stages.last.config.training.crop)
-    habits = {"overlap": 0.5, "tta": False, "one_piece": False}
+    habits = {"overlap": 0.5, "tta": False, "one_piece": False, "align": False}
     assert record["init_habits"] == ({} if kind == "run" else habits)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from voxres_tf.headers import ONE_SPACE
 from voxres_tf.volume import Affine, Grid, Volume
 
 _FWHM = 2 * math.sqrt(2 * math.log(2))
-_HALF_VOXEL = 0.5 + 1e-3
+HALF_VOXEL = 0.5 + 1e-3
 """A voxel reaches so far from its centre; the little more is for rounding in affines."""
 
 
@@ -49,26 +50,46 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
     if space:
         raise DataError(message(where, "scans of one subject lie in one space", space, ONE_SPACE))
     to_scan = np.linalg.inv(volume.grid.affine) @ grid.affine
-    values = volume.data.astype(np.float32)
-    faces = [np.take(values, [0, -1], axis).ravel() for axis in range(3)]
-    beyond = np.median(np.concatenate(faces))
     # How many voxels of the scan, along each of its axes, a voxel of the grid covers.
     sigmas = [smoothing_sigma(factor) for factor in np.linalg.norm(to_scan[:3, :3], axis=1)]
+    result = interpolated(volume.data.astype(np.float32), to_scan, grid.shape, sigmas)
+    if result is None:
+        rule, received = "scans of one subject overlap", "one beside the other"
+        raise DataError(message(where, rule, received, "register them, or leave this one out"))
+    return Volume(result, grid)
+
+
+def interpolated(
+    values: NDArray[np.float32],
+    to_scan: Affine,
+    shape: tuple[int, ...],
+    sigmas: Sequence[float] = (0, 0, 0),
+) -> NDArray[np.float32] | None:
+    """A scan at other places, as `resample_to` has it.
+
+    Args:
+        values: of the scan, float32 [X, Y, Z].
+        to_scan: [4, 4], indices of the result -> indices of the scan.
+        shape: of the result.
+        sigmas: of the Gaussian that goes before, in voxels of the scan along each axis.
+
+    Returns:
+        float32 of the shape; None where none of it lies in the scan.
+    """
+    faces = [np.take(values, [0, -1], axis).ravel() for axis in range(3)]
+    beyond = np.median(np.concatenate(faces))
     if any(sigmas):
         values = gaussian_filter(values, sigmas, mode="nearest")
-    result = np.full(grid.shape, beyond, np.float32)
+    result = np.full(shape, beyond, np.float32)
     met = False
     for first, plane in enumerate(result):
         points = _points(first, plane.shape, to_scan)
         last = np.array(values.shape)[:, None, None] - 1
-        inside = ((points >= -_HALF_VOXEL) & (points <= last + _HALF_VOXEL)).all(axis=0)
+        inside = ((points >= -HALF_VOXEL) & (points <= last + HALF_VOXEL)).all(axis=0)
         if inside.any():
             met = True
             plane[inside] = map_coordinates(values, points[:, inside], order=1, mode="nearest")
-    if not met:
-        rule, received = "scans of one subject overlap", "one beside the other"
-        raise DataError(message(where, rule, received, "register them, or leave this one out"))
-    return Volume(result, grid)
+    return result if met else None
 
 
 def _points(first: int, shape: tuple[int, ...], to_scan: Affine) -> NDArray[np.float64]:

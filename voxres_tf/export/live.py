@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from voxres_tf.contract import Contract
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.export.reference import CASES_FILE, alone, scan_file
 from voxres_tf.export.stages import Answer, Stages
+from voxres_tf.inference.align import aligned
 from voxres_tf.inference.pieces import drop_loose
 from voxres_tf.inference.tiling import TileFunction, mirrored_too, predict_tiled
-from voxres_tf.preprocess.channels import prepare
+from voxres_tf.preprocess.channels import stack_modalities, with_channels
 from voxres_tf.volume import write_volume
 
 Floats = NDArray[np.float32]
@@ -29,17 +31,31 @@ def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract
 
     The latter has the `signatures` of tiles, for the first of them tile0 and expected0, for the
     second tile1, ...; `volume`, float32 [X, Y, Z, K], the probabilities of the whole reference; and
-    `alone`, those with its first modality only, if the model can do with that.
+    `alone`, those with its first modality only, if the model can do with that; and `aligned`, those
+    of all of them once they lie on the first one, if the contract wants that.
     """
     for name, volume in subject.images.items():
         write_volume(scan_file(work, name), volume.data, volume.grid)
-    image = prepare(subject, contract.preprocess).image
-    answers = _live(image, stages, contract)
-    cases = {"volume": answers[-1], **_tiles(image, answers, stages)}
-    first = alone(contract)
-    if first:
-        only = Subject(subject.id, {first: subject.images[first]}, subject.grid)
-        cases["alone"] = _live(prepare(only, contract.preprocess).image, stages, contract)[-1]
+    raw = stack_modalities(subject, contract.preprocess)
+
+    def answers(images: Floats, habits: Contract = contract) -> list[Floats]:
+        seen = with_channels(replace(raw, image=images), contract.preprocess)
+        return _live(seen.image, stages, habits)
+
+    def only_first(images: Floats) -> Floats:
+        return images * np.eye(1, images.shape[-1], dtype=np.float32)
+
+    every = answers(raw.image)
+    image = with_channels(raw, contract.preprocess).image
+    cases = {"volume": every[-1], **_tiles(image, every, stages)}
+    if alone(contract):
+        cases["alone"] = answers(only_first(raw.image))[-1]
+    if contract.align:
+        rough = contract.model_copy(update={"tta": False, "one_piece": False})
+        found = aligned(
+            raw.image, raw.working.spacing_mm, raw.channels, lambda i: answers(i, rough)[-1]
+        )
+        cases["aligned"] = answers(found[0])[-1]
     np.savez(work / CASES_FILE, allow_pickle=False, **cases)
 
 

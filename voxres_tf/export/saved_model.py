@@ -18,7 +18,7 @@ from voxres_tf.contract import (
     Contract,
     read_contract,
 )
-from voxres_tf.errors import OutputExistsError, message
+from voxres_tf.errors import ConfigError, OutputExistsError, message
 from voxres_tf.export.agreement import CERTIFICATE_FILE
 from voxres_tf.export.compare import compare_in_fresh_process
 from voxres_tf.export.graph.segment import volume_functions
@@ -42,6 +42,7 @@ def export_run(
     overlap: float | None = None,
     tta: bool | None = None,
     one_piece: bool | None = None,
+    align: bool | None = None,
     serving: bool = False,
 ) -> Path:
     """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
@@ -68,9 +69,11 @@ def export_run(
             takes more memory.
         overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
         tta: average over tiles and their mirror images.
-        one_piece: make tissue apart from the largest piece background. These four say what the
-            signatures of whole volumes do, and `voxres predict` unless it is told otherwise. By
-            default the last three are those of what the training began with, if they suit it (see
+        one_piece: make tissue apart from the largest piece background.
+        align: move the other scans of a subject onto its first one before (see `inference.align`);
+            `segment_nifti` does so, which is told their spacing. These five say what the signatures
+            of whole volumes do, and `voxres predict` unless it is told otherwise. By default the
+            last four are those of what the training began with, if they suit it (see
             `Start.handed_on`), else 0.5 and no.
         serving: write warm-up requests into the version, and beside it what TF Serving reads (see
             `serving.write_settings`).
@@ -79,8 +82,8 @@ def export_run(
         The folder of the version.
 
     Raises:
-        ConfigError: if the run's config cannot be read, tile or overlap are out of range, or a
-            server could not take the name.
+        ConfigError: if the run's config cannot be read, tile or overlap are out of range, scans
+            that it needs all are to be aligned, or a server could not take the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
@@ -96,10 +99,13 @@ def export_run(
     with tf.device("/CPU:0"):
         stages = load_stages(run, weights)
         contract = _contract(stages, name or output.resolve().name, number, tile)
-        asked = {"overlap": overlap, "tta": tta, "one_piece": one_piece}
+        asked = {"overlap": overlap, "tta": tta, "one_piece": one_piece, "align": align}
         given = {name: value for name, value in asked.items() if value is not None}
         contract = contract.model_copy(update=habits_of(stages.last.run) | given)
         check_tiling(contract.patch, contract.overlap, "gaussian", batch=1)
+        if contract.align and not contract.takes_each_alone:
+            rule = "a network that takes each of its scans alone, as --modality-dropout trains it"
+            raise ConfigError(message("align", rule, "one that does not", "leave it out"))
         with atomic_path(target) as folder:
             _save(folder, stages, contract)
             write_json(folder / CONTRACT_FILE, contract.model_dump(mode="json"))

@@ -66,7 +66,8 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
     def by_python() -> list[Agreement]:
         run = in_python(model)
         whole = segmented(f"{PYTHON}, {SEGMENT}", run, every, "volume")
-        found = [*tiles(PYTHON, run, cases), whole, predicted(PREDICT, every, "volume")]
+        wanted = "aligned" if contract.align else "volume"
+        found = [*tiles(PYTHON, run, cases), whole, predicted(PREDICT, every, wanted)]
         return (
             [*found, predicted(f"{PREDICT}, {first} alone", (first,), "alone")] if first else found
         )

@@ -18,13 +18,13 @@ from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, VoxResError, message
 from voxres_tf.files import write_json, write_text
-from voxres_tf.inference.align import Offset
+from voxres_tf.inference.align import Alignment
 from voxres_tf.inference.notes import (
     coarse_note,
     extent_mm,
     large_note,
     loose_note,
-    moved_note,
+    moved_notes,
     scarce_note,
 )
 from voxres_tf.inference.outputs import OutputPlan, check_outputs
@@ -51,7 +51,7 @@ class Outcome:
         extent_mm: over how much of that scan's axes tissue was found, likewise.
         tissue_share: of the voxels that are no background; None after a failure.
         loose_ml: see `Prediction`; None after a failure too.
-        offsets: modality -> how its scan lay off the first one's, for those that were moved.
+        alignment: which scans were moved onto the first one, and which could not be.
         oriented: whether the header of the scan whose grid it is tells how it lies; None after a
             failure.
         oblique_deg: the largest angle between an axis of that scan and the closest of the world;
@@ -70,7 +70,7 @@ class Outcome:
     extent_mm: list[float] = field(default_factory=list)
     tissue_share: float | None = None
     loose_ml: float | None = None
-    offsets: dict[str, Offset] = field(default_factory=dict)
+    alignment: Alignment = field(default_factory=Alignment)
     oriented: bool | None = None
     oblique_deg: float | None = None
 
@@ -81,7 +81,7 @@ class Outcome:
             coarse_note(self.own_spacing_mm, self.spacing_mm),
             large_note(self.extent_mm, self.volumes_ml, oriented=bool(self.oriented)),
             loose_note(self.loose_ml),
-            moved_note(self.offsets),
+            *moved_notes(self.alignment),
             scarce_note(self.tissue_share, self.volumes_ml),
         )
         return [f"{self.id}: {note}" for note in found if note]
@@ -149,7 +149,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         extent_mm=list(extent_mm(prediction.labels)),
         tissue_share=float(np.mean(prediction.labels.data > 0)),
         loose_ml=prediction.loose_ml,
-        offsets=dict(prediction.offsets),
+        alignment=prediction.alignment,
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from voxres_tf.inference.align import Offset
+from voxres_tf.inference.align import Alignment
 from voxres_tf.volume import Volume, to_canonical
 
 _COARSE = 1.5
@@ -23,6 +23,9 @@ _SPECKS_ML = 10.0
 
 _LEAST_SHARE = 0.01
 """Of the voxels; a head's field of view holds a brain to a tenth or more, a slab of it less."""
+
+_FAR_MM, _FAR_DEG = 2.0, 2.0
+"""By less than that scans of one session are moved without a note."""
 
 _OF_A_BRAIN = {"GM", "WM"}
 
@@ -89,14 +92,19 @@ def loose_note(loose_ml: float | None) -> str | None:
     )
 
 
-def moved_note(offsets: Mapping[str, Offset]) -> str | None:
-    """A word on how far scans were moved before they were segmented, if any was."""
-    if not offsets:
-        return None
-    each = (
-        "{} by {:.1f} mm and {:.1f} degrees".format(m, *o.size[::-1]) for m, o in offsets.items()
-    )
-    return f"moved onto the first scan: {', '.join(each)}"
+def moved_notes(alignment: Alignment) -> list[str]:
+    """A word on how far scans were moved before they were segmented, and one on each that was not.
+
+    What is moved by less than `_FAR_MM` and `_FAR_DEG` needs no word: hardly any head lies still.
+    """
+    sizes = {name: offset.size for name, offset in alignment.offsets.items()}
+    far = {name: s for name, s in sizes.items() if s[0] >= _FAR_DEG or s[1] >= _FAR_MM}
+    each = ("{} by {:.1f} mm and {:.1f} degrees".format(n, *s[::-1]) for n, s in far.items())
+    moved = [f"moved onto the first scan: {', '.join(each)}; look at the result"] if far else []
+    return moved + [
+        f"{name} was not moved onto the first scan: {why}; look at both scans"
+        for name, why in alignment.left.items()
+    ]
 
 
 def scarce_note(share: float | None, classes: Collection[str]) -> str | None:

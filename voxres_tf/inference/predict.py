@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +19,14 @@ from voxres_tf.dataset.subject import (
     require_subject,
 )
 from voxres_tf.errors import ConfigError, DataError, message
-from voxres_tf.inference.align import Offset, aligned
+from voxres_tf.inference.align import Alignment, aligned
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.pieces import drop_loose
 from voxres_tf.inference.prediction import Prediction, timed, volumes_ml
 from voxres_tf.inference.server import Server, check_left_alone
 from voxres_tf.inference.stages import Engine, Tiles, through_stages
 from voxres_tf.inference.tiling import Apply, Blend, check_tiling
-from voxres_tf.preprocess.channels import Prepared, prepare, stack_modalities
+from voxres_tf.preprocess.channels import Prepared, stack_modalities, with_channels
 from voxres_tf.volume import Volume, from_canonical
 
 
@@ -52,8 +51,8 @@ class Predictor:
         keep_spacing: resample nothing, whatever spacings the model takes.
         resample_to: modality whose grid the others of a subject on disk are put on; by default
             they must lie on one.
-        align: move the scans of a subject onto its first one before, see `align`; the model is
-            asked for each alone.
+        align: move the other scans of a subject onto the model's first one, see `align`; the model
+            is asked for each alone. As the contract says by default, where that one is there.
         probabilities: keep them in the predictions; without them a server in volume mode sends
             labels alone.
 
@@ -80,7 +79,7 @@ class Predictor:
         progress: bool = False,
         keep_spacing: bool = False,
         resample_to: str | None = None,
-        align: bool = False,
+        align: bool | None = None,
         probabilities: bool = True,
     ) -> None:
         self.server = model if isinstance(model, Server) else None
@@ -99,13 +98,14 @@ class Predictor:
         self.tta = self.contract.tta if tta is None else tta
         self.one_piece = self.contract.one_piece if one_piece is None else one_piece
         self.blend, self.batch, self.device, self._progress = blend, batch, device, progress
-        self.keep_spacing, self.resample_to, self.align = keep_spacing, resample_to, align
+        self.align, self._must_align = self.contract.align if align is None else align, bool(align)
+        self.keep_spacing, self.resample_to = keep_spacing, resample_to
         taken = self.contract.preprocess
         self._preprocess = taken.model_copy(update={"resolution": None}) if keep_spacing else taken
         if resample_to is not None and resample_to not in taken.modalities:
             rule = f"the model takes {', '.join(taken.modalities)}"
             raise ConfigError(message("resample_to", rule, resample_to, "name one of these"))
-        if align and any(self.contract.fault_of([m]) for m in taken.modalities):
+        if align and not self.contract.takes_each_alone:
             rule = "a model that takes each of its scans alone"
             raise ConfigError(message("align", rule, "one that does not", "leave it out"))
         check_tiling(self.tile, self.overlap, blend, batch)
@@ -155,18 +155,12 @@ class Predictor:
                 subject = read_subject(subject, modalities, resample_to=self.resample_to)
             else:
                 require_subject(subject, modalities)
-        offsets: Mapping[str, Offset] = {}
-        if self.align:
-            rough = self._rough()
-            with timed(seconds, "align"):
-                subject, offsets = aligned(subject, modalities, lambda s: rough(s).probabilities)
         with timed(seconds, "prepare"):
-            look = stack_modalities if self._whole else prepare
             # What its labels hold must not matter to its prediction.
-            prepared = look(replace(subject, labels=None), self._preprocess)
+            raw = stack_modalities(replace(subject, labels=None), self._preprocess)
         _ = self.engine  # Loading it is no part of the time of a subject.
-        with timed(seconds, "predict"):
-            labels, probabilities, loose = self._tissues(prepared)
+        raw, alignment = self._aligned(raw, seconds)
+        labels, probabilities, loose = self._tissues(raw, seconds)
         return Prediction(
             subject.id,
             Volume(labels, subject.grid),
@@ -174,44 +168,66 @@ class Predictor:
             volumes_ml(labels, subject.grid.voxel_ml, self.contract.classes),
             seconds,
             modalities,
-            prepared.working.spacing_mm,
+            raw.working.spacing_mm,
             loose,
-            offsets,
+            alignment,
         )
-
-    def _rough(self) -> Predictor:
-        """The same in the shortest time that gives probabilities."""
-        _ = self.engine  # So that it is not loaded twice.
-        rough = copy(self)
-        rough.align = rough.tta = rough.one_piece = False
-        rough.keep_probabilities = True
-        return rough
 
     def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:
         fault = self.contract.fault_of(subject.images)
         if fault:
             then = "add these volumes or choose another model"
             raise DataError(message(f"subject {subject.id}", *fault, then))
-        return tuple(m for m in self.contract.preprocess.modalities if m in subject.images)
+        modalities = self.contract.preprocess.modalities
+        taken = tuple(m for m in modalities if m in subject.images)
+        if self._must_align and len(taken) > 1 and modalities[0] not in taken:
+            rule = f"has {modalities[0]}, onto which the others are moved"
+            received, then = ", ".join(taken), "add it, or predict without --align"
+            raise DataError(message(f"subject {subject.id}", rule, received, then))
+        return taken
+
+    def _aligned(self, raw: Prepared, seconds: dict[str, float]) -> tuple[Prepared, Alignment]:
+        """The scans where the first one lies, if they are to be."""
+        if not self.align:
+            return raw, Alignment()
+
+        def alone(image: NDArray[np.float32]) -> NDArray[np.float32]:
+            return self._probabilities(replace(raw, image=image), {}, tta=False)
+
+        with timed(seconds, "align"):
+            image, done = aligned(raw.image, raw.working.spacing_mm, raw.channels, alone)
+        return replace(raw, image=image), done
 
     def _tissues(
-        self, prepared: Prepared
+        self, raw: Prepared, seconds: dict[str, float]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, float | None]:
         """Labels and probabilities, if kept, on the subject's grid, and the ml that were loose."""
-        image, loose = prepared.image, None
         # Probabilities can be resampled, labels cannot.
-        if self._whole and not self.keep_probabilities and not prepared.working.resampled:
-            return from_canonical(self.engine.run(SEGMENT, image), prepared.grid), None, None
+        if self._whole and not self.keep_probabilities and not raw.working.resampled:
+            with timed(seconds, "predict"):
+                labels = self.engine.run(SEGMENT, raw.image)
+            return from_canonical(labels, raw.grid), None, None
+        probabilities, loose = self._probabilities(raw, seconds, tta=self.tta), None
+        with timed(seconds, "predict"):
+            if self.one_piece and not self._whole:
+                loose = drop_loose(probabilities) * raw.working.voxel_ml
+            labels = raw.labels_on_own_grid(probabilities)
+            kept = raw.on_own_grid(probabilities) if self.keep_probabilities else None
+        return labels, kept, loose
+
+    def _probabilities(
+        self, raw: Prepared, seconds: dict[str, float], *, tta: bool
+    ) -> NDArray[np.float32]:
+        """What the model says of the scans, float32 [X, Y, Z, K]; a whole volume as it does."""
         if self._whole:
-            probabilities = self.engine.run(SEGMENT_PROBABILITIES, image)
-        else:
-            tiles = Tiles(self.tile, self.overlap, self.blend, self.batch, self.tta)
-            bar = prepared.id if self._progress else None
-            probabilities = through_stages(
+            with timed(seconds, "predict"):
+                found: NDArray[np.float32] = self.engine.run(SEGMENT_PROBABILITIES, raw.image)
+            return found
+        with timed(seconds, "prepare"):
+            image = with_channels(raw, self._preprocess).image
+        tiles = Tiles(self.tile, self.overlap, self.blend, self.batch, tta)
+        bar = raw.id if self._progress else None
+        with timed(seconds, "predict"):
+            return through_stages(
                 image, self.contract, self.engine, tiles, apply=self._apply, bar=bar
             )
-            if self.one_piece:
-                loose = drop_loose(probabilities) * prepared.working.voxel_ml
-        labels = prepared.labels_on_own_grid(probabilities)
-        kept = prepared.on_own_grid(probabilities) if self.keep_probabilities else None
-        return labels, kept, loose

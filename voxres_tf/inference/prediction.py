@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxres_tf.inference.align import Offset
+from voxres_tf.inference.align import Alignment
 from voxres_tf.volume import Volume
 
 
@@ -24,13 +24,13 @@ class Prediction:
             (0 background, 1 CSF, 2 GM, 3 WM).
         probabilities: float32 [X, Y, Z, K], which sum to 1 over K; None if they were not asked for.
         volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
-        seconds: stage ("read", "prepare", "predict") -> wall time.
+        seconds: stage ("read", "prepare", "align", "predict") -> wall time.
         modalities: those that it was made from, in the model's order.
         spacing_mm: at which the network saw the subject, along its right, anterior and superior
             axes; other than the scan's own where that was resampled.
         loose_ml: tissue that was found apart from the rest and made background, see `pieces`; None
             where that was not looked for, or a server did it in volume mode.
-        offsets: modality -> how its scan lay off the first one's, for those that were moved.
+        alignment: which scans were moved onto the first one, and which could not be.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Prediction:
     modalities: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     loose_ml: float | None = None
-    offsets: Mapping[str, Offset] = field(default_factory=dict)
+    alignment: Alignment = field(default_factory=Alignment)
 
 
 def volumes_ml(
@@ -54,7 +54,7 @@ def volumes_ml(
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note the wall time of the block under the name of a stage."""
+    """Add the wall time of the block to that of a stage."""
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

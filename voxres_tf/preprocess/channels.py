@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,40 +74,30 @@ def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     Raises:
         DataError: if a label code is unknown to the subject's scheme, or a spacing is absurd.
     """
-    working = _working_grid(subject, config)
-    made: dict[str, NDArray[np.float32]] = {}
-    for modality in config.modalities:
-        if modality in subject.images:
-            volume = to_canonical(subject.images[modality].data, subject.grid)
-            volume = resample_image(volume, working)
-            made[modality] = normalise_slices(volume)
-            if config.filtered:
-                made[f"{modality}:filtered"] = _detail(volume, config)
-    absent = np.zeros(working.shape, np.float32)
-    image = np.stack([made.get(name, absent) for name in config.channels], axis=-1)
-    classes = scored = None
-    if subject.labels is not None:
-        codes = to_canonical(subject.labels.data, subject.grid)
-        classes, scored = scheme(subject.scheme).merge(codes, f"subject {subject.id}: labels")
-        classes, scored = resample_labels(classes, scored, working)
-    return Prepared(subject.id, image, config.channels, subject.grid, working, classes, scored)
+    raw = stack_modalities(subject, config)
+    prepared = with_channels(raw, config)
+    if subject.labels is None:
+        return prepared
+    codes = to_canonical(subject.labels.data, subject.grid)
+    classes, scored = scheme(subject.scheme).merge(codes, f"subject {subject.id}: labels")
+    classes, scored = resample_labels(classes, scored, raw.working)
+    return replace(prepared, classes=classes, scored=scored)
 
 
 def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
-    """The modalities of a subject as they are, for a model that makes the channels itself.
+    """The modalities of a subject as they are, of which `with_channels` makes the network's input.
 
     Args:
         subject: whose labels are left alone.
         config: of the model; its resolution is kept as in `prepare`.
 
     Returns:
-        float32 [X, Y, Z, M] in the order of `config.modalities`; one that the subject lacks is 0,
-        of which come the channels that `prepare` gives it.
+        float32 [X, Y, Z, M] in the order of `config.modalities`; one that the subject lacks is 0.
 
     Raises:
         DataError: if a spacing is absurd.
     """
-    working = _working_grid(subject, config)
+    working = working_grid(subject.grid, config.resolution, f"subject {subject.id}: spacing")
     image = np.zeros((*working.shape, len(config.modalities)), np.float32)
     for number, modality in enumerate(config.modalities):
         if modality in subject.images:
@@ -116,8 +106,13 @@ def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
     return Prepared(subject.id, image, config.modalities, subject.grid, working)
 
 
-def _working_grid(subject: Subject, config: PreprocessConfig) -> WorkingGrid:
-    return working_grid(subject.grid, config.resolution, f"subject {subject.id}: spacing")
+def with_channels(raw: Prepared, config: PreprocessConfig) -> Prepared:
+    """The channels of what `stack_modalities` gave; those of a modality that is 0 are 0."""
+    originals = np.moveaxis(raw.image, -1, 0)
+    channels = [normalise_slices(volume) for volume in originals]
+    if config.filtered:
+        channels += [_detail(volume, config) for volume in originals]
+    return replace(raw, image=np.stack(channels, axis=-1), channels=config.channels)
 
 
 def _detail(volume: NDArray[Any], config: PreprocessConfig) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,7 +26,7 @@ from voxres_tf.export.live import write_cases
 from voxres_tf.export.reference import CASES_FILE
 from voxres_tf.files import write_json
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Grid, Volume, write_volume
 
 
 def random_images(*shape):
@@ -105,6 +106,51 @@ def test_all_roads_predict_as_the_contract_says(tmp_path, careful):
     neck = np.mean(labels[20:40, :20, 1:3] == 2)
     assert neck == 0 if careful else neck > 0.9
     assert np.mean(labels[..., 13:28] == 2) > 0.9
+
+
+class Bright:
+    """Stands in for `Stages`: white matter wherever a channel is bright, the more the surer."""
+
+    passes = (ANSWER,)
+
+    def channels(self):
+        return {ANSWER: 2}
+
+    def answer(self, *_, **__):
+        def shares(channels):
+            most = tf.reduce_max(channels, axis=-1, keepdims=True)
+            white = tf.nn.sigmoid(4 * (most - 0.3))
+            return tf.concat([1 - white, tf.zeros_like(most), tf.zeros_like(most), white], -1)
+
+        return shares
+
+    def run(self, signature, tiles):
+        return self.answer(signature)(tiles).numpy()
+
+
+def test_scans_are_aligned_in_the_graph_as_by_predict(tmp_path):
+    both = ("t1", "flair")
+    contract = formula_contract(both, PATCH, optional=both).model_copy(update={"align": True})
+    write_json(tmp_path / CONTRACT_FILE, contract.model_dump(mode="json"))
+    predictor = Predictor(tmp_path)
+    predictor.__dict__["engine"] = Bright()
+    # Stored from right to left, the slices first.
+    grid = Grid((24, 60, 70), np.array([[0, -1, 0, 9], [0, 0, 1, 8], [3, 0, 0, 7], [0, 0, 0, 1.0]]))
+    files = {}
+    for name, shift_mm in zip(both, ((0, 0, 0), (-2.5, 1.5, 1)), strict=True):
+        at = (np.indices(grid.shape).T - (12, 30, 34)) * (3, 1, 1) - np.roll(shift_mm, 1)
+        radius = np.linalg.norm(at / (0.9, 1, 1.2), axis=-1).T
+        files[name] = tmp_path / f"{name}.nii"
+        write_volume(files[name], (100 / (1 + np.exp(radius - 25))).astype(np.float32), grid)
+    expected = predictor(files)
+    assert expected.alignment.offsets["flair"].size[1] > 2
+    segment = volume_functions(Bright(), contract)[SEGMENT_NIFTI]
+    given = [tf.constant(files[name].read_bytes()) for name in both]
+    found = nib.Nifti1Image.from_bytes(segment(*given)["labels_nifti_bytes"].numpy())
+    np.testing.assert_array_equal(np.asanyarray(found.dataobj), expected.labels.data)
+    left = Predictor(tmp_path, align=False)
+    left.__dict__["engine"] = Bright()
+    assert np.mean(left(files).labels.data != expected.labels.data) > 0.005
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,11 @@ from voxres_tf.headers import ONE_SPACE, TEMPLATE_CODE
 from voxres_tf.volume import GRID_TOLERANCE_MM
 
 
-def nifti_function(probabilities: Callable[[Tensor], Tensor], contract: Contract) -> Any:
+def nifti_function(
+    probabilities: Callable[[Tensor], Tensor],
+    contract: Contract,
+    align: Callable[[Tensor, Tensor], Tensor],
+) -> Any:
     """The traced function of the signature.
 
     It does what `voxres predict` does with files: axes are brought to right-anterior-superior
@@ -28,6 +32,7 @@ def nifti_function(probabilities: Callable[[Tensor], Tensor], contract: Contract
     Args:
         probabilities: images, float32 [X, Y, Z, M] -> float32 [X, Y, Z, K].
         contract: which modalities there are and which may be missing.
+        align: images and their spacing, float64 [3] -> images that lie on each other.
 
     Returns:
         `tf.function` of a string for each modality (see `contract.nifti_input`), the bytes of a
@@ -38,11 +43,12 @@ def nifti_function(probabilities: Callable[[Tensor], Tensor], contract: Contract
     resolution = contract.preprocess.resolution
 
     def on_own_grid(images: Tensor, header: Header, planes: Planes) -> Tensor:
-        if resolution is None:
-            return probabilities(images)
         shape, spacing = planes.canonical(header.shape), planes.canonical(header.spacing_mm)
+        if resolution is None:
+            return probabilities(align(images, spacing))
         working = working_grid(shape, spacing, resolution)
-        return working.resample_back(probabilities(working.resample_image(images)))
+        seen = align(working.resample_image(images), working.spacing_mm)
+        return working.resample_back(probabilities(seen))
 
     def segment(*given: Tensor) -> dict[str, Tensor]:
         files = [_single(file, name) for file, name in zip(given, names, strict=True)]

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.contract import SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES, Contract
+from voxres_tf.export.graph.align import aligned
 from voxres_tf.export.graph.channels import prepare
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti import nifti_function
@@ -22,7 +23,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
 
     They do what `voxres predict` does with its default options: channels, tiles of the contract's
     patch, both stages of auto-context, mirroring and one piece where the contract says so. The two
-    that take arrays do so on the grid that they are given: nothing is resampled or turned.
+    that take arrays do so on the grid that they are given: nothing is resampled, turned or aligned.
     `nifti.nifti_function` makes the third.
 
     Args:
@@ -45,6 +46,12 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
         lambda images: _probabilities(_guarded(images, config), stages, contract)
     )
 
+    rough = contract.model_copy(update={"tta": False, "one_piece": False})
+    alone = traced(lambda images: _probabilities(images, stages, rough))
+
+    def align(images: Tensor, spacing_mm: Tensor) -> Tensor:
+        return aligned(images, spacing_mm, alone) if contract.align else images
+
     def labels(images: Tensor) -> dict[str, Tensor]:
         classes = tf.argmax(probabilities(images), axis=-1, output_type=tf.int32)
         return {"labels": tf.cast(classes, tf.uint8)}
@@ -55,7 +62,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     return {
         SEGMENT: traced(labels),
         SEGMENT_PROBABILITIES: traced(shares),
-        SEGMENT_NIFTI: nifti_function(probabilities, contract),
+        SEGMENT_NIFTI: nifti_function(probabilities, contract, align),
     }
 
 

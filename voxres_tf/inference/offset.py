@@ -1,0 +1,175 @@
+"""How two scans of a head lie to each other, by the tissues found in each of them.
+
+`export.graph.offset` does the same in a SavedModel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from voxres_tf.volume import Affine
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+SMOOTH_MM = (4.0, 1.0)
+"""SDs by which maps of tissues are smoothed, one after the other: from afar, then closely."""
+
+LATTICE_MM = 4.0
+"""About so far lie the voxels from each other that are compared: some 50,000, for six numbers."""
+
+ASIDE = np.sqrt([[2, 3, 5], [7, 11, 13], [17, 19, 23]])
+"""By the fraction of a voxel's indices times these, less a half, the places that are compared lie
+off its centre: at centres alone interpolation would blur one scan and not the other."""
+
+LEAST_SHARE = 0.05
+"""Of tissue, smoothed from afar, at such a voxel, in one scan or the other."""
+
+ROUNDS = 10
+"""Steps of Gauss and Newton at most for each of these; two to four are usual."""
+
+ENOUGH = 0.005
+"""A step that is shorter, in these units, is the last."""
+
+UNITS = (0.01, 0.01, 0.01, 1.0, 1.0, 1.0)
+"""Radians and millimetres that change about as much."""
+
+SIDES = 0.1 * np.concatenate([np.zeros((1, 6)), np.eye(6), -np.eye(6)])
+"""Where differences are asked for around six numbers: there, and for the central differences."""
+
+RIDGE = (1e-9, 1e-12)
+"""Added to the normal equations, of their mean diagonal and as it is: a ball has no turn."""
+
+LEAST_ML = 50.0
+"""A scan in which less tissue is found is not moved by it."""
+
+
+@dataclass(frozen=True)
+class Offset:
+    """How a scan lies off another on the same grid: turned about the grid's middle, and shifted.
+
+    Attributes:
+        turn_deg: rotation vector, degrees, about the grid's right, anterior and superior axes.
+        shift_mm: likewise.
+    """
+
+    turn_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Degrees and millimetres in all."""
+        return float(np.linalg.norm(self.turn_deg)), float(np.linalg.norm(self.shift_mm))
+
+    def to_scan(self, shape: Sequence[int], spacing_mm: Sequence[float]) -> Affine:
+        """Affine [4, 4]: indices of where things belong -> indices of where the scan has them.
+
+        Args:
+            shape: of both.
+            spacing_mm: of their voxels.
+        """
+        middle = (np.array(shape) - 1) / 2
+        own = np.diag([*spacing_mm, 1.0])
+        own[:3, 3] = -middle * spacing_mm
+        there = np.eye(4)
+        there[:3, :3] = Rotation.from_rotvec(self.turn_deg, degrees=True).as_matrix()
+        there[:3, 3] = self.shift_mm
+        return np.asarray(np.linalg.inv(own) @ there @ own)
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """What was found in one scan, smoothed by each of `SMOOTH_MM`, float32 [X, Y, Z, K - 1]."""
+
+    maps: tuple[Floats, ...]
+
+    @classmethod
+    def of(cls, probabilities: Floats, spacing_mm: Sequence[float]) -> Tissue | None:
+        """The maps of probabilities [X, Y, Z, K]; None where there is too little tissue."""
+        if (probabilities[..., 0] < 0.5).sum() * np.prod(spacing_mm) / 1000 < LEAST_ML:
+            return None
+        sds = [(*(sd_mm / np.array(spacing_mm)), 0) for sd_mm in SMOOTH_MM]
+        tissues = probabilities[..., 1:]
+        return cls(tuple(ndimage.gaussian_filter(tissues, sd, mode="nearest") for sd in sds))
+
+
+def offset_of(own: Tissue, aim: Tissue, spacing_mm: Sequence[float]) -> tuple[Offset, float]:
+    """How one scan lies off another, by the tissues found in both.
+
+    The least squares of the differences of their smoothed probabilities, by Gauss and Newton.
+
+    Args:
+        own: of the scan that lies off.
+        aim: of the other one, on the same voxels.
+        spacing_mm: of these.
+
+    Returns:
+        the offset, and how much the tissues then agree: twice the sum of the products of their
+        smoothed probabilities over the sum of the squares of both, 1 where they are the same.
+    """
+    tissue = np.maximum(own.maps[0].sum(axis=-1), aim.maps[0].sum(axis=-1))
+    steps = [max(1, round(LATTICE_MM / mm)) for mm in spacing_mm]
+    x, y, z = steps
+    voxels = np.argwhere(tissue[::x, ::y, ::z] > LEAST_SHARE) * steps
+    points = (voxels + (voxels @ ASIDE) % 1 - 0.5).T
+    found, alike = np.zeros(6), 0.0
+    for here, there in zip(own.maps, aim.maps, strict=True):
+        wanted = _interpolated(there, points)
+        differences = _differences(here, wanted, points, spacing_mm)
+        found = _least_squares(differences, found)
+        left = differences(found)
+        moved = wanted + left
+        alike = float(1 - left @ left / (moved @ moved + wanted @ wanted))
+    return _offset(found), alike
+
+
+def _differences(
+    maps: Floats, wanted: Doubles, points: Doubles, spacing_mm: Sequence[float]
+) -> Callable[[Doubles], Doubles]:
+    """Six numbers of an offset -> what the maps [X, Y, Z, K] then have too much at the points."""
+
+    def differences(numbers: Doubles) -> Doubles:
+        to_scan = _offset(numbers).to_scan(maps.shape[:3], spacing_mm)
+        places = to_scan[:3, :3] @ points + to_scan[:3, 3:]
+        return _interpolated(maps, places) - wanted
+
+    return differences
+
+
+def _interpolated(maps: Floats, places: Doubles) -> Doubles:
+    """Maps [X, Y, Z, K] at places, indices [3, n], linear, beyond the ends as there; [n * K]."""
+    each = np.moveaxis(maps, -1, 0)
+    found = [ndimage.map_coordinates(m, places, np.float64, order=1, mode="nearest") for m in each]
+    return np.stack(found, axis=-1).reshape(-1)
+
+
+def _least_squares(residuals: Callable[[Doubles], Doubles], start: Doubles) -> Doubles:
+    """The best of the steps of Gauss and Newton from a start, by central differences."""
+    best, least, numbers = start, np.inf, start
+    for _ in range(ROUNDS):
+        here, *sides = (residuals(numbers + side) for side in SIDES)
+        if (cost := float(here @ here)) >= least:
+            break
+        best, least = numbers, cost
+        more, less = np.split(np.array(sides), 2)
+        slopes = (more - less) / (2 * SIDES[1, 0])
+        normal = slopes @ slopes.T
+        normal += (RIDGE[0] * np.trace(normal) / 6 + RIDGE[1]) * np.eye(6)
+        change = np.linalg.solve(normal, -slopes @ here)
+        numbers = numbers + change
+        if np.abs(change).max() < ENOUGH:
+            return numbers
+    return best
+
+
+def _offset(numbers: Doubles) -> Offset:
+    turn, shift = np.split(numbers * UNITS, 2)
+    a, b, c = np.degrees(turn).tolist()
+    x, y, z = shift.tolist()
+    return Offset((a, b, c), (x, y, z))
