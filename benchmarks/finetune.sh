@@ -22,7 +22,8 @@ for count in 1 2 5; do
   find "$train" -mindepth 1 -maxdepth 1 -type d | sort -V | head -n "$count" | while read -r subject; do
     ln -sfn "$(realpath "$subject")" "$data/$(basename "$subject")"
   done
-  voxres train "$data" -o "$out/tuned$count-$steps" --init "$model" --steps "$steps" --cache "$out/cache"
+  voxres train "$data" -o "$out/tuned$count-$steps" --init "$model" --modality-dropout 0.5 --frozen-norm \
+    --steps "$steps" --cache "$out/cache"
   voxres train "$data" -o "$out/scratch$count-$steps" --preset quick --steps "$steps" --cache "$out/cache"
   score "tuned$count-$steps"
   score "scratch$count-$steps"

@@ -111,7 +111,7 @@ def with_channels(raw: Prepared, config: PreprocessConfig) -> Prepared:
     originals = np.moveaxis(raw.image, -1, 0)
     channels = [normalise_slices(volume) for volume in originals]
     if config.filtered:
-        channels += [_detail(volume, config) for volume in originals]
+        channels += [_detail(v, config) if v.any() else np.zeros_like(v) for v in originals]
     return replace(raw, image=np.stack(channels, axis=-1), channels=config.channels)
 
 
