@@ -92,6 +92,11 @@ class Contract(Config):
         """Whether any one of the modalities will do."""
         return not any(self.fault_of([m]) for m in self.preprocess.modalities)
 
+    @property
+    def rough(self) -> Contract:
+        """The same, predicting in the shortest time: as each scan is, by which all are aligned."""
+        return self.model_copy(update={"tta": False, "one_piece": False, "align": False})
+
     def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:
         """Why a subject with these modalities cannot be predicted: rule and what was received.
 

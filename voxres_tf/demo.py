@@ -78,7 +78,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
         VoxResError: whatever a stage finds wrong.
     """
     say = _numbered(say, 4)
-    # Half the time, for 0.3 points of GM.
+    # In a fraction of the time.
     predictor = Predictor(model or _shipped(), tta=False, align=False, progress=True)
     _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")

@@ -38,24 +38,21 @@ def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract
         write_volume(scan_file(work, name), volume.data, volume.grid)
     raw = stack_modalities(subject, contract.preprocess)
 
-    def answers(images: Floats, habits: Contract = contract) -> list[Floats]:
-        seen = with_channels(replace(raw, image=images), contract.preprocess)
-        return _live(seen.image, stages, habits)
+    def channels(images: Floats) -> Floats:
+        return with_channels(replace(raw, image=images), contract.preprocess).image
 
-    def only_first(images: Floats) -> Floats:
-        return images * np.eye(1, images.shape[-1], dtype=np.float32)
+    def rough(images: Floats) -> Floats:
+        return _live(channels(images), stages, contract.rough)[-1]
 
-    every = answers(raw.image)
-    image = with_channels(raw, contract.preprocess).image
-    cases = {"volume": every[-1], **_tiles(image, every, stages)}
+    every = channels(raw.image)
+    answers = _live(every, stages, contract)
+    cases = {"volume": answers[-1], **_tiles(every, answers, stages)}
     if alone(contract):
-        cases["alone"] = answers(only_first(raw.image))[-1]
+        only_first = raw.image * np.eye(1, raw.image.shape[-1], dtype=np.float32)
+        cases["alone"] = _live(channels(only_first), stages, contract)[-1]
     if contract.align:
-        rough = contract.model_copy(update={"tta": False, "one_piece": False})
-        found = aligned(
-            raw.image, raw.working.spacing_mm, raw.channels, lambda i: answers(i, rough)[-1]
-        )
-        cases["aligned"] = answers(found[0])[-1]
+        there, _ = aligned(raw.image, raw.working.spacing_mm, raw.channels, rough)
+        cases["aligned"] = _live(channels(there), stages, contract)[-1]
     np.savez(work / CASES_FILE, allow_pickle=False, **cases)
 
 

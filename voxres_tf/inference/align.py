@@ -62,13 +62,12 @@ def aligned(
         return Tissue.of(segment(only), spacing_mm)
 
     done = Alignment()
-    first, *others = (bool(image[..., n].any()) for n in range(len(modalities)))
-    if not (first and any(others)):
+    there = [n for n in range(len(modalities)) if image[..., n].any()]
+    if len(there) < 2 or there[0]:
         return image, done
     aim, moved = found_in(0), image.copy()
-    for number, name in enumerate(modalities):
-        if not (number and others[number - 1]):
-            continue
+    for number in there[1:]:
+        name = modalities[number]
         own = found_in(number) if aim else None
         if aim is None or own is None:
             scarce = name if aim else modalities[0]

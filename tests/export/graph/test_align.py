@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.inference.heads import OFFSETS, SHAPE, SPACING_MM, head
 from voxres_tf.export.graph import align, offset
 from voxres_tf.inference.align import aligned
-from voxres_tf.inference.offset import UNITS, Offset, Tissue, offset_of
+from voxres_tf.inference.offset import Offset, Tissue, offset_of
 
 NAMES = ("t1", "t1-ir", "flair")
 WEIGHTS = ((0, 1, 2, 3), (0, 3, 1, 2), (0, 1, 3, 2))
@@ -30,15 +30,11 @@ def test_the_same_offset_as_in_numpy(off):
 
 
 def test_smoothed_as_in_numpy():
-    noise = np.random.default_rng(0).random((30, 20, 9, 4), np.float32)
+    noise = np.random.default_rng(0).random((50, 40, 12, 4), np.float32)
     noise[..., 0] = 0
     found = offset.smoothed(tf.constant(noise), tf.constant([1.0, 0.9, 5.0], tf.float64))
-    expected = Tissue.of(np.tile(noise, (6, 6, 3, 1)), (1, 0.9, 5))
-    assert expected is not None
-    assert [m.shape for m in found] == [(30, 20, 9, 3)] * 2
-    alone = Tissue.of(np.pad(noise, [(0, 90), (0, 60), (0, 0), (0, 0)], mode="edge"), (1, 0.9, 5))
-    for ours, theirs in zip(found, alone.maps, strict=True):
-        np.testing.assert_allclose(ours[:10, :4], theirs[:10, :4], atol=1e-5)
+    for ours, theirs in zip(found, Tissue.of(noise, (1, 0.9, 5)).maps, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("numbers", [np.zeros(6), np.array([0.3, -0.2, 0.5, 4, -9, 2])])
@@ -50,7 +46,6 @@ def test_places_as_in_numpy(numbers):
     found = offset.places(tf.constant(numbers[None]), points, tf.constant(SHAPE), spacing)
     there = points @ expected[:3, :3].T + expected[:3, 3]
     np.testing.assert_allclose(found[0], there, atol=1e-9)
-    assert len(UNITS) == 6
 
 
 def segment(image, *, strange=()):
@@ -72,7 +67,7 @@ def scans(*offsets):
 
 
 CASES = {
-    "all": ((None, *OFFSETS[1:3]), ()),
+    "all": (OFFSETS[:3], ()),
     "without the second": ((OFFSETS[0], None, OFFSETS[3]), ()),
     "without the first": ((None, OFFSETS[1], OFFSETS[2]), ()),
     "the first alone": ((OFFSETS[2], None, None), ()),
@@ -80,7 +75,6 @@ CASES = {
     "nothing found in the second": ((OFFSETS[0], OFFSETS[1], OFFSETS[2]), (1,)),
     "nothing found in the first": ((OFFSETS[0], OFFSETS[1], OFFSETS[2]), (0,)),
 }
-CASES["all"] = ((OFFSETS[0], *OFFSETS[1:3]), ())
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -46,8 +46,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
         lambda images: _probabilities(_guarded(images, config), stages, contract)
     )
 
-    rough = contract.model_copy(update={"tta": False, "one_piece": False})
-    alone = traced(lambda images: _probabilities(images, stages, rough))
+    alone = traced(lambda images: _probabilities(images, stages, contract.rough))
 
     def align(images: Tensor, spacing_mm: Tensor) -> Tensor:
         return aligned(images, spacing_mm, alone) if contract.align else images
