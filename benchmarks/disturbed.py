@@ -21,10 +21,11 @@ from scipy import ndimage
 
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.evaluation.metrics import dice
+from voxres_tf.grid import Grid, to_canonical
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.acquisition import as_ratio, broad_field
 from voxres_tf.preprocess.geometry import WorkingGrid, resample_labels
-from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
+from voxres_tf.volume import Volume, read_volume
 
 Values = NDArray[np.float32]
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}

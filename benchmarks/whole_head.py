@@ -18,9 +18,10 @@ from scipy import ndimage
 
 from voxres_tf.dataset.regrid import resample_to
 from voxres_tf.evaluation.metrics import dice
+from voxres_tf.grid import Grid
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.anatomy import mni_tissue, read_mni
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Volume
 
 
 def tissue_maps(grid: Grid) -> NDArray[np.uint8]:

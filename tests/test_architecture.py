@@ -51,6 +51,7 @@ ROOT_MODULES = {
     "contract",
     "errors",
     "files",
+    "grid",
     "headers",
     "labels",
     "presets",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from voxres_tf.errors import DataError
-from voxres_tf.volume import Grid, read_grid, read_volume, to_canonical
+from voxres_tf.grid import Grid, to_canonical
+from voxres_tf.volume import read_grid, read_volume
 
 SHAPE = (5, 6, 7)
 DATA = np.arange(210, dtype=np.int16).reshape(SHAPE)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.export.agreement import Agreement, Certificate
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import write_volume
 
 
 def write_subject(folder: Path, number: int, codes: NDArray[np.uint8], scheme: str) -> SubjectFiles:

@@ -8,98 +8,15 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import apply_orientation, io_orientation
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
-from voxres_tf.headers import TEMPLATE_CODE, check_header, read_qform, tells_place
+from voxres_tf.grid import Grid
+from voxres_tf.headers import check_header, read_qform, tells_place
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
-GRID_TOLERANCE_MM = 0.1
-"""Volumes whose corners lie this close together count as being on one grid."""
-
-Affine = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Where the voxels of a volume lie.
-
-    Attributes:
-        shape: voxels along the three axes, as on disk.
-        affine: float64 [4, 4], voxel index -> millimetres (RAS+); what nibabel chose.
-        sform, sform_code, qform, qform_code: the two transforms of the NIfTI header with their
-            codes, kept so that an output carries what its input carried. None where unset.
-        oriented: whether the file tells how its voxels lie. If not, its axes are taken to run left,
-            anterior and superior, as the format has it.
-    """
-
-    shape: tuple[int, int, int]
-    affine: Affine
-    sform: Affine | None = None
-    sform_code: int = 1
-    qform: Affine | None = None
-    qform_code: int = 0
-    oriented: bool = True
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance between voxel centres along the three axes, in mm."""
-        x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0)).tolist()
-        return (x, y, z)
-
-    @property
-    def canonical_spacing_mm(self) -> tuple[float, float, float]:
-        """`spacing_mm` in the order of `to_canonical`'s axes: right, anterior, superior."""
-        order = np.argsort(self.orientation()[:, 0])
-        x, y, z = (self.spacing_mm[axis] for axis in order)
-        return (x, y, z)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of one voxel in millilitres."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
-
-    @property
-    def oblique_deg(self) -> float:
-        """The largest angle between an axis of the voxels and the closest of the world, degrees."""
-        cosines = np.abs(self.affine[:3, :3] / self.spacing_mm).max(axis=0)
-        return float(np.degrees(np.arccos(np.minimum(cosines, 1.0))).max())
-
-    def distance_mm(self, other: Grid) -> float:
-        """The largest distance between the corners of two grids of one shape, in mm."""
-        extent = np.array(self.shape) - 1.0
-        corners = np.array(np.meshgrid(*[(0.0, n) for n in extent], indexing="ij")).reshape(3, -1)
-        points = np.vstack([corners, np.ones(8)])
-        return float(np.linalg.norm(((self.affine - other.affine) @ points)[:3], axis=0).max())
-
-    def fault(self, reference: Grid) -> str | None:
-        """How this grid differs from another beyond `GRID_TOLERANCE_MM`, None if it does not."""
-        if self.shape != reference.shape:
-            found = f"shape {self.shape} instead of {reference.shape}"
-        elif (distance := self.distance_mm(reference)) > GRID_TOLERANCE_MM:
-            found = f"{distance:.2f} mm apart"
-        else:
-            return None
-        space = self.space_fault(reference)
-        return f"{found}, {space}" if space else found
-
-    def space_fault(self, other: Grid) -> str | None:
-        """How one of two grids alone lies in the space of a template, None if both or neither do.
-
-        Affines that lead into two spaces say nothing of where the grids lie to each other.
-        """
-        own, others = (grid.sform_code or grid.qform_code for grid in (self, other))
-        if (own >= TEMPLATE_CODE) == (others >= TEMPLATE_CODE):
-            return None
-        return f"form codes {own} and {others}: one lies in the space of a template"
-
-    def orientation(self) -> NDArray[np.float64]:
-        """The orientation array of nibabel [3, 2] of the closest anatomical axes."""
-        ornt: NDArray[np.float64] = io_orientation(self.affine)
-        return ornt
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,24 +25,6 @@ class Volume:
 
     data: NDArray[Any]
     grid: Grid
-
-
-def to_canonical(data: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """Flip and permute the first three axes to the closest right-anterior-superior order.
-
-    No value is interpolated. The axial slices of the result lie along its third axis.
-    """
-    moved: NDArray[Any] = apply_orientation(data, grid.orientation())
-    return np.ascontiguousarray(moved)
-
-
-def from_canonical(data: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """The inverse of `to_canonical`: [X, Y, Z, ...] in RAS order back on the axes of `grid`."""
-    inverse = np.empty((3, 2))
-    for axis, (target, flip) in enumerate(grid.orientation()):
-        inverse[int(target)] = (axis, flip)
-    moved: NDArray[Any] = apply_orientation(data, inverse)
-    return np.ascontiguousarray(moved)
 
 
 def read_volume(path: Path) -> Volume:
@@ -153,6 +52,16 @@ def read_volume(path: Path) -> Volume:
         with np.errstate(over="ignore"):  # infinity, which the checks report
             data = data.astype(np.float32, copy=False)
     return Volume(np.asarray(data), grid)
+
+
+def voxels_of(path: Path) -> Path:
+    """The file of an .hdr/.img pair that holds the voxels, any other file itself.
+
+    It stands for both, so that its hash tells scans apart.
+    """
+    if path.suffix.lower() != ".hdr":
+        return path
+    return path.with_suffix(".IMG" if path.suffix.isupper() else ".img")
 
 
 def image_parts(path: Path) -> list[Path]:
@@ -235,9 +144,6 @@ def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
     header: Any = image.header
     header.set_xyzt_units("mm", "sec")
     image.set_sform(grid.sform if grid.sform is not None else grid.affine, grid.sform_code)
-    if grid.qform is not None:
-        image.set_qform(grid.qform, grid.qform_code)
-    elif grid.qform_code == 0:
-        image.set_qform(grid.affine, 0)
+    image.set_qform(grid.qform if grid.qform is not None else grid.affine, grid.qform_code)
     with atomic_path(path) as temporary:
         nib.save(image, temporary)

@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from matplotlib.image import imread
 from voxres_cli.main import cli
 
+from voxres_tf.grid import Grid
 from voxres_tf.report.panels import class_colours
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
 SHAPE = (40, 48, 12)

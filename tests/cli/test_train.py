@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from voxres_cli.main import cli
 
 from voxres_tf.config import RunConfig
+from voxres_tf.grid import Grid
 from voxres_tf.presets import PRESETS
 from voxres_tf.training import fit
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 
 @pytest.fixture

@@ -53,9 +53,11 @@ def test_spellings_byte_order_mark_and_short_rows(manifest, tmp_path):
     assert read_manifest(path) == [SubjectFiles("x", {"t1-ir": tmp_path / "a.nii"})]
 
 
-def test_pair_is_named_by_its_voxels(manifest, tmp_path):
-    (tmp_path / "c.img").touch()
-    assert read_manifest(manifest("subject,t1\nx,c.hdr\n"))[0].images["t1"] == tmp_path / "c.img"
+@pytest.mark.parametrize(("named", "voxels"), [("c.hdr", "c.img"), ("c.HDR", "c.IMG")])
+def test_pair_is_named_by_its_voxels(manifest, tmp_path, named, voxels):
+    (tmp_path / voxels).touch()
+    found = read_manifest(manifest(f"subject,t1\nx,{named}\n"))[0]
+    assert found.images["t1"] == tmp_path / voxels
 
 
 @pytest.mark.parametrize(

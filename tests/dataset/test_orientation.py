@@ -9,7 +9,8 @@ import pytest
 
 from voxres_tf.dataset.subject import SubjectFiles, orientation_note, read_subject
 from voxres_tf.errors import DataError
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import write_volume
 
 SHAPE = (6, 7, 5)
 

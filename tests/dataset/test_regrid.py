@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from voxres_tf.dataset.regrid import resample_to, smoothing_sigma
 from voxres_tf.errors import DataError
-from voxres_tf.volume import Affine, Grid, Volume
+from voxres_tf.grid import Affine, Grid
+from voxres_tf.volume import Volume
 
 
 def smooth(shape: tuple[int, int, int], affine: Affine) -> Volume:

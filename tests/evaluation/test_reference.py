@@ -8,7 +8,8 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from voxres_tf.errors import ConfigError, DataError
 from voxres_tf.evaluation.pairs import ReferenceFiles, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import write_volume
 
 CODES = np.array([0, 1, 2, 3] * 6, np.uint8).reshape(2, 3, 4)
 AFFINE = np.diag([0.958, 0.958, 3.0, 1.0])

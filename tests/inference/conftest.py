@@ -15,8 +15,9 @@ from voxres_tf.config import Resolution
 from voxres_tf.contract import ANSWER, CONTRACT_FILE
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.files import write_json
+from voxres_tf.grid import Grid
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from tests.inference.heads import OFFSETS, SHAPE, SPACING_MM, head
+from voxres_tf.grid import Grid, from_canonical, to_canonical
 from voxres_tf.inference.align import aligned, put_back
 from voxres_tf.inference.offset import Offset, Tissue, offset_of
-from voxres_tf.volume import Grid, Volume, from_canonical, to_canonical
+from voxres_tf.volume import Volume
 
 NAMES = ("t1", "t1-ir", "flair")
 

@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from voxres_tf.dataset.subject import Subject, SubjectFiles
 from voxres_tf.errors import ConfigError, DataError
-from voxres_tf.volume import Grid, Volume, read_volume, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import Volume, read_volume, write_volume
 
 SHAPE, AFFINE = (26, 22, 6), np.diag([0.5, 0.6, 7.0, 1.0])
 ORIENTATIONS = [

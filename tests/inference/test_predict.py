@@ -10,9 +10,10 @@ from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.dataset.subject import Subject, read_subject
 from voxres_tf.errors import ConfigError, DataError, ModelError
 from voxres_tf.files import write_json
+from voxres_tf.grid import Grid, from_canonical
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import Grid, Volume, from_canonical, read_volume, write_volume
+from voxres_tf.volume import Volume, read_volume, write_volume
 
 
 def test_labels_come_back_on_the_subjects_own_grid(make_predictor, write_subject):

@@ -17,9 +17,10 @@ from voxres_tf.contract import CONTRACT_FILE
 from voxres_tf.dataset.subject import Subject, as_subject
 from voxres_tf.errors import ConfigError, DataError, ModelError
 from voxres_tf.files import write_json
+from voxres_tf.grid import Grid
 from voxres_tf.inference.batch import predict_all
 from voxres_tf.inference.outputs import OutputPlan
-from voxres_tf.volume import Grid, Volume, write_volume
+from voxres_tf.volume import Volume, write_volume
 
 GRID = Grid((60, 70, 24), np.diag([-1.0, 1, 3, 1]))
 

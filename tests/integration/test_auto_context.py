@@ -10,7 +10,8 @@ from voxres_cli.main import cli
 from voxres_tf.contract import read_contract
 from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import write_volume
 
 SHAPE = (16, 16, 8)
 SMALL = ["--width", "2", "--crop", "16,16,8", "--steps", "3", "--no-filtered"]

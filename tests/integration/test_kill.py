@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.grid import Grid
+from voxres_tf.volume import write_volume
 
 SHAPE = (20, 24, 10)
 OPTIONS = [

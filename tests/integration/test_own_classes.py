@@ -14,8 +14,9 @@ from voxres_tf.contract import read_contract
 from voxres_tf.dataset.manifest import read_manifest, write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.evaluation.scores import read_scores
+from voxres_tf.grid import Grid
 from voxres_tf.training.history import read_history
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 SHAPE = (16, 16, 8)
 GRID = Grid(SHAPE, np.diag([1.0, 1.0, 3.0, 1.0]))

@@ -9,8 +9,9 @@ import tensorflow as tf
 from tests.inference.loopback import Model, serve_grpc
 from tests.inference.ways import asking, serve_rest
 from voxres_tf.dataset.subject import Subject
+from voxres_tf.grid import Grid
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Volume
 
 
 class SavedModelBehind(Model):

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from voxres_tf.contract import read_contract
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.evaluation.metrics import dice
+from voxres_tf.grid import Grid
 from voxres_tf.inference.catalogue import CARD_SECTIONS, describe
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.generate import STEMS, generate_subject
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Volume
 
 NAME = "brain-tissue"
 

@@ -13,9 +13,10 @@ from voxres_cli.main import cli
 
 from voxres_tf.config import RunConfig
 from voxres_tf.contract import read_contract
+from voxres_tf.grid import Grid
 from voxres_tf.model.network import build_network
 from voxres_tf.schema import load
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 SHAPE = (20, 24, 10)
 

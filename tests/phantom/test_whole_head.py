@@ -8,8 +8,9 @@ import numpy as np
 
 from benchmarks.whole_head import tissue_maps
 from voxres_tf.evaluation.metrics import dice
+from voxres_tf.grid import Grid
 from voxres_tf.phantom.write import write_real
-from voxres_tf.volume import Grid, read_volume
+from voxres_tf.volume import read_volume
 
 
 def test_the_maps_lie_where_the_packaged_ones_do(tmp_path: Path) -> None:

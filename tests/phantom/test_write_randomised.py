@@ -10,6 +10,7 @@ import pytest
 
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.errors import OutputExistsError, VoxResError
+from voxres_tf.grid import Grid
 from voxres_tf.phantom import write
 from voxres_tf.phantom.contrast import SEQUENCES
 from voxres_tf.phantom.heads import Head
@@ -17,7 +18,7 @@ from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomisation import Randomisation
 from voxres_tf.phantom.write import RECIPE_FILE, write_randomised
-from voxres_tf.volume import Grid, Volume, read_volume
+from voxres_tf.volume import Volume, read_volume
 
 
 class Drawn(list[tuple[int, int]]):

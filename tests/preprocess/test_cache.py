@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from voxres_tf.config import PreprocessConfig, Resolution
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError
+from voxres_tf.grid import Grid
 from voxres_tf.preprocess import cache
-from voxres_tf.volume import Grid, write_volume
+from voxres_tf.volume import write_volume
 
 SHAPE = (10, 9, 4)
 GRID = Grid(SHAPE, np.eye(4))

@@ -12,8 +12,9 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from voxres_tf.config import PreprocessConfig, Resolution
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.errors import DataError
+from voxres_tf.grid import Grid, from_canonical
 from voxres_tf.preprocess.channels import Prepared, prepare, stack_modalities
-from voxres_tf.volume import Grid, Volume, from_canonical
+from voxres_tf.volume import Volume
 
 SHAPE = (18, 16, 5)
 CONFIG = PreprocessConfig(modalities=("t1", "flair"), gaussian_radius=4, clahe_tile=6)

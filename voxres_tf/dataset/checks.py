@@ -15,8 +15,9 @@ from tqdm import tqdm
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
+from voxres_tf.grid import Grid
 from voxres_tf.labels import LabelScheme, common_classes, scheme
-from voxres_tf.volume import Grid, Volume, read_grid, read_volume
+from voxres_tf.volume import Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
 """Voxels that are shorter or longer come from headers in a wrong unit, not from heads."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.volume import voxels_of
 
 MANIFEST_NAME = "manifest.csv"
 _SUFFIXES = (".nii.gz", ".nii", ".img", ".hdr")
@@ -189,8 +190,7 @@ def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
         suffix = next((s for s in _SUFFIXES if path.name.lower().endswith(s)), None)
         if suffix and not path.is_dir():
             stem = prefix + path.name[: -len(suffix)]
-            voxels = ".IMG" if path.suffix.isupper() else ".img"
-            volumes.append((path.with_suffix(voxels) if suffix == ".hdr" else path, stem))
+            volumes.append((voxels_of(path), stem))
     return volumes
 
 

@@ -14,6 +14,7 @@ from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import write_text
 from voxres_tf.labels import SCHEMES, is_file
+from voxres_tf.volume import voxels_of
 
 _SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
 _COLUMNS = ("subject", *MODALITIES, "label", "scheme")
@@ -127,17 +128,11 @@ def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
 
 def _subject(row: _Row, manifest: Path) -> SubjectFiles:
     cells = row.cells
-    images = {m: _file(cells[m], manifest) for m in MODALITIES if cells.get(m)}
-    labels = _file(cells["label"], manifest) if cells.get("label") else None
+    images = {m: voxels_of(manifest.parent / cells[m]) for m in MODALITIES if cells.get(m)}
+    labels = voxels_of(manifest.parent / cells["label"]) if cells.get("label") else None
     scheme = cells.get("scheme") or "tissue"
     own = str(manifest.parent / scheme) if is_file(scheme) else scheme
     return SubjectFiles(cells["subject"], images, labels, own)
-
-
-def _file(cell: str, manifest: Path) -> Path:
-    path = manifest.parent / cell
-    # Of a pair the file with the voxels stands for both, so that its hash tells scans apart.
-    return path.with_suffix(".img") if path.suffix.lower() == ".hdr" else path
 
 
 def _relative(file: Path | None, manifest: Path) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from voxres_tf.errors import DataError, message
+from voxres_tf.grid import Affine, Grid
 from voxres_tf.headers import ONE_SPACE
-from voxres_tf.volume import Affine, Grid, Volume
+from voxres_tf.volume import Volume
 
 _FWHM = 2 * math.sqrt(2 * math.log(2))
 HALF_VOXEL = 0.5 + 1e-3
@@ -32,8 +33,7 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
 
     Values are interpolated linearly, after a Gaussian along axes whose voxels grow. Voxels beyond
     the scan's field of view get the median of its six border faces, which is air's in most scans;
-    the lowest value would be tissue's in signed T1-IR. A plane is made at a time, so that memory
-    holds little more than the scan and the result.
+    the lowest value would be tissue's in signed T1-IR.
 
     Args:
         volume: the scan, any real dtype.
@@ -80,25 +80,15 @@ def interpolated(
     beyond = np.median(np.concatenate(faces))
     if any(sigmas):
         values = gaussian_filter(values, sigmas, mode="nearest")
-    result = np.full(shape, beyond, np.float32)
-    met = False
-    for first, plane in enumerate(result):
-        points = _points(first, plane.shape, to_scan)
-        last = np.array(values.shape)[:, None, None] - 1
-        inside = ((points >= -HALF_VOXEL) & (points <= last + HALF_VOXEL)).all(axis=0)
-        if inside.any():
-            met = True
-            plane[inside] = map_coordinates(values, points[:, inside], order=1, mode="nearest")
-    return result if met else None
-
-
-def _points(first: int, shape: tuple[int, ...], to_scan: Affine) -> NDArray[np.float64]:
-    """Indices into the scan, float64 [3, Y, Z], of plane number `first` of the grid."""
-    y, z = np.indices(shape, np.float64)
-    matrix, offset = to_scan[:3, :3], to_scan[:3, 3]
-    points: NDArray[np.float64] = (
-        (offset + matrix[:, 0] * first)[:, None, None]
-        + matrix[:, 1, None, None] * y
-        + matrix[:, 2, None, None] * z
+    x, y, z = np.ogrid[tuple(slice(size) for size in shape)]
+    inside = np.ones(shape, np.bool_)
+    for (along_x, along_y, along_z, start), size in zip(to_scan[:3], values.shape, strict=True):
+        place = start + along_x * x + along_y * y + along_z * z
+        inside &= (place >= -HALF_VOXEL) & (place <= size - 1 + HALF_VOXEL)
+    if not inside.any():
+        return None
+    result: NDArray[np.float32] = affine_transform(
+        values, to_scan, output_shape=shape, order=1, mode="nearest"
     )
-    return points
+    result[~inside] = beyond
+    return result

@@ -11,8 +11,9 @@ import numpy as np
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.regrid import resample_to as resample_volume
 from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.grid import Grid
 from voxres_tf.headers import ONE_SPACE
-from voxres_tf.volume import Grid, Volume, read_grid, read_volume
+from voxres_tf.volume import Volume, read_grid, read_volume
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def require_grid(
     reference_name: Path | str,
     then: str = "resample it to that grid",
 ) -> None:
-    """Raise `DataError` unless two files lie on one grid, within `volume.GRID_TOLERANCE_MM`."""
+    """Raise `DataError` unless two files lie on one grid, within `grid.GRID_TOLERANCE_MM`."""
     fault = grid.fault(reference)
     if fault:
         then = ONE_SPACE if grid.space_fault(reference) else then

@@ -59,7 +59,7 @@ def evaluate(
     scores: list[Score] = []
     unmasked = []
     pairs = find_pairs(pred, ref, coding)
-    schemes = {pair.reference.scheme or "tissue" for pair in pairs}
+    schemes = [pair.reference.scheme or "tissue" for pair in pairs]
     names, own = common_classes(schemes), any(map(is_file, schemes))
     for pair in tqdm(pairs, "evaluate", unit="subject", disable=None):
         found, knows_unscored = _score_pair(pair, protocol, coding)
@@ -94,11 +94,13 @@ def table(evaluation: Evaluation) -> str:
     left_out = _LEFT_OUT[evaluation.protocol]
     if evaluation.own_scheme and evaluation.protocol != "plain":
         left_out = "what the label scheme does not score left out"
+    names = evaluation.class_names[1:]
+    width = max(6, *map(len, names)) + 2
     lines = [
         f"{subjects} subject{'s' * (subjects != 1)}, protocol {evaluation.protocol}: "
         f"{left_out}; HD95 between in-plane boundaries (MRBrainS)",
-        f"{'tissue':8}{'figure':10}{'mean':>9}{'SD':>9}{'median':>9}{'n':>5}",
-        *(_row(summary) for summary in summarise(scores, evaluation.class_names[1:])),
+        f"{'tissue':{width}}{'figure':10}{'mean':>9}{'SD':>9}{'median':>9}{'n':>5}",
+        *(_row(summary, width) for summary in summarise(scores, names)),
     ]
     if evaluation.unmasked:
         lines.append(
@@ -114,10 +116,10 @@ def _undefined(score: Score) -> str:
     return f"Undefined: {score.subject} {score.class_name} {', '.join(figures)}: {score.reason}"
 
 
-def _row(summary: Summary) -> str:
+def _row(summary: Summary, width: int) -> str:
     cells = [_cell(value) for value in (summary.mean, summary.sd, summary.median)]
     tissue = summary.class_name if summary.figure == "dice" else ""
-    return f"{tissue:8}{_TITLES[summary.figure]:10}{''.join(cells)}{summary.n:>5}"
+    return f"{tissue:{width}}{_TITLES[summary.figure]:10}{''.join(cells)}{summary.n:>5}"
 
 
 def _cell(value: float | None) -> str:

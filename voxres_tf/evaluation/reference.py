@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import inv_ornt_aff
 from numpy.typing import NDArray
 
+from voxres_tf.dataset.subject import require_grid
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
+from voxres_tf.grid import Grid, to_canonical
 from voxres_tf.labels import CLASS_NAMES, SCHEMES, LabelScheme, is_file, scheme
-from voxres_tf.volume import Grid, Volume, read_volume, to_canonical
+from voxres_tf.volume import Volume, read_volume
 
 PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrains18", "plain": ""})
 """Protocol -> the label scheme whose unscored codes it leaves out, empty for none."""
@@ -86,7 +87,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         scored, knows = np.ones(classes.shape, np.bool_), True
     elif files.mask is not None and not is_training:
         mask = read_codes(files.mask)
-        _require_grid(mask.grid, files.mask, codes.grid, files.labels)
+        require_grid(mask.grid, files.mask, codes.grid, files.labels)
         scored, knows = training.merge(mask.data, files.mask)[1], True
     return Reference(classes, scored, codes.grid, knows)
 
@@ -146,41 +147,25 @@ def to_common_axes(
         The prediction and the reference, both on the reference's canonical grid.
 
     Raises:
-        DataError: unless the voxels of the two coincide within `volume.GRID_TOLERANCE_MM`.
+        DataError: unless the voxels of the two coincide within `grid.GRID_TOLERANCE_MM`.
     """
     own, other = prediction.grid, reference.grid
     if own.fault(other):
-        _require_grid(_canonical_grid(own), path, _canonical_grid(other), reference_path)
+        require_grid(own.canonical(), path, other.canonical(), reference_path)
     else:
         # Two affines beside 45 degrees may round to different axes: one decides for both.
         own = other
-    return to_canonical(prediction.data, own), Reference(
-        to_canonical(reference.classes, other),
-        to_canonical(reference.scored, other),
-        _canonical_grid(other),
-        reference.knows_unscored,
-        reference.class_names,
+    return to_canonical(prediction.data, own), replace(
+        reference,
+        classes=to_canonical(reference.classes, other),
+        scored=to_canonical(reference.scored, other),
+        grid=other.canonical(),
     )
 
 
 def _looks_training(files: ReferenceFiles, codes: NDArray[Any]) -> bool:
     name = files.labels.name.lower()
     return name.startswith(TRAINING_NAME) or int(codes.max()) > 3
-
-
-def _canonical_grid(grid: Grid) -> Grid:
-    orientation = grid.orientation()
-    shape = [0, 0, 0]
-    for size, (axis, _) in zip(grid.shape, orientation, strict=True):
-        shape[int(axis)] = size
-    return Grid((shape[0], shape[1], shape[2]), grid.affine @ inv_ornt_aff(orientation, grid.shape))
-
-
-def _require_grid(grid: Grid, path: Path, reference: Grid, reference_path: Path) -> None:
-    fault = grid.fault(reference)
-    if fault:
-        rule = f"the grid of {reference_path}"
-        raise DataError(message(path, rule, fault, "resample it to that grid"))
 
 
 def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

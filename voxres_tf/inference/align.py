@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxres_tf.dataset.regrid import interpolated
+from voxres_tf.grid import from_canonical, to_canonical
 from voxres_tf.inference.offset import Floats, Offset, Tissue, offset_of
-from voxres_tf.volume import Volume, from_canonical, to_canonical
+from voxres_tf.volume import Volume
 
 FARTHEST = 20.0
 """Millimetres or degrees, more than a head moves between the scans of one session."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from voxres_tf.grid import to_canonical
 from voxres_tf.inference.align import Alignment
-from voxres_tf.volume import Volume, to_canonical
+from voxres_tf.volume import Volume
 
 _COARSE = 1.5
 """How many times as long as the network's a scan's voxels may be without a note."""

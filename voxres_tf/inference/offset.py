@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from voxres_tf.volume import Affine
+from voxres_tf.grid import Affine
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

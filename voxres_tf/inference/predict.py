@@ -19,6 +19,7 @@ from voxres_tf.dataset.subject import (
     require_subject,
 )
 from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.grid import from_canonical
 from voxres_tf.inference.align import Alignment, aligned
 from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.pieces import drop_loose
@@ -27,7 +28,7 @@ from voxres_tf.inference.server import Server, check_left_alone
 from voxres_tf.inference.stages import Engine, Tiles, through_stages
 from voxres_tf.inference.tiling import Apply, Blend, check_tiling
 from voxres_tf.preprocess.channels import Prepared, stack_modalities, with_channels
-from voxres_tf.volume import Volume, from_canonical
+from voxres_tf.volume import Volume
 
 
 class Predictor:

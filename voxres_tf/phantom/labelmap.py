@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import file_hash
+from voxres_tf.grid import to_canonical
 from voxres_tf.phantom.anatomy import LATTICE_STEP_MM, closed, ellipsoid, signed_mm
 from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
@@ -29,7 +30,7 @@ from voxres_tf.phantom.mending import (
 )
 from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import Tissue
-from voxres_tf.volume import read_volume, to_canonical
+from voxres_tf.volume import read_volume
 
 _SPACING_TOLERANCE = 0.05
 _LANDMARK_VOXELS = 200

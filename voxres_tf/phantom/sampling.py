@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from voxres_tf.grid import Grid
 from voxres_tf.phantom.field import Floats
 from voxres_tf.phantom.heads import Person
-from voxres_tf.volume import Grid
 
 
 @dataclass(frozen=True)

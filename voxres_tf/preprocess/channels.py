@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import Subject
+from voxres_tf.grid import Grid, from_canonical, to_canonical
 from voxres_tf.labels import scheme
 from voxres_tf.preprocess.filters import equalise_slices, normalise_slices, subtract_gaussian
 from voxres_tf.preprocess.geometry import (
@@ -20,7 +21,6 @@ from voxres_tf.preprocess.geometry import (
     resample_labels,
     working_grid,
 )
-from voxres_tf.volume import Grid, from_canonical, to_canonical
 
 
 @dataclass(frozen=True, eq=False)

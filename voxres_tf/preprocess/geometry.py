@@ -17,7 +17,7 @@ from voxres_tf.config import Resolution
 from voxres_tf.dataset.checks import PLAUSIBLE_MM
 from voxres_tf.dataset.regrid import smoothing_sigma
 from voxres_tf.errors import DataError, message
-from voxres_tf.volume import Grid
+from voxres_tf.grid import Grid
 
 TOLERANCE_MM = 1e-3
 """A spacing that is this close to a range counts as in it: headers keep few digits."""
@@ -87,9 +87,8 @@ def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacin
     Raises:
         DataError: if a spacing is below `LEAST_MM` or it would have more than `MOST_VOXELS`.
     """
-    order = np.argsort(grid.orientation()[:, 0])
-    nx, ny, nz = (grid.shape[axis] for axis in order)
-    own = grid.canonical_spacing_mm
+    canonical = grid.canonical()
+    (nx, ny, nz), own = canonical.shape, canonical.spacing_mm
     if resolution is None:
         return WorkingGrid((nx, ny, nz), own, (nx, ny, nz), own)
     x, y = (_in_plane(mm, resolution) for mm in own[:2])
@@ -135,7 +134,7 @@ def resample_labels(
     that named a class would make that one larger.
 
     Args:
-        classes: uint8 [X, Y, Z] in canonical order, below 128.
+        classes: uint8 [X, Y, Z] in canonical order.
         scored: bool [X, Y, Z].
         working: of their scan.
 
@@ -144,8 +143,8 @@ def resample_labels(
     """
     if not working.resampled:
         return classes, scored
-    kinds = classes * np.uint8(2) + scored
-    result = np.zeros(working.shape, np.uint8)
+    kinds = classes.astype(np.uint16) * 2 + scored
+    result = np.zeros(working.shape, np.uint16)
     most = np.zeros(working.shape, np.float32)
     for kind in np.unique(kinds):
         share = (kinds == kind).astype(np.float32)
@@ -153,7 +152,7 @@ def resample_labels(
             share = _mean_within(share, working, axis)
         result[share > most] = kind
         np.maximum(most, share, out=most)
-    return result // np.uint8(2), result % 2 == 1
+    return (result // 2).astype(np.uint8), result % 2 == 1
 
 
 def resample_back(probabilities: Array, working: WorkingGrid) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -61,7 +61,7 @@ def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float
     if name == "disagreement":
         differs = np.asarray(plane.labels["prediction"] != plane.labels["reference"])
         overlay = np.zeros((*differs.T.shape, 4))
-        overlay[differs.T] = (*_rgb(DIFFERENCE), 0.9)
+        overlay[differs.T] = to_rgba(DIFFERENCE, 0.9)
         axes.imshow(overlay, origin="lower", extent=extent, interpolation="nearest")
     elif name != "scan":
         _outlines(axes, plane.labels[name], plane.class_names, plane.extent_mm)
@@ -101,13 +101,8 @@ def _outlines(
     for number, colour in enumerate(class_colours(class_names[1:]).values(), start=1):
         mask = (classes == number).astype(np.float32)
         if mask.any() and not mask.all():
-            tint = ListedColormap([(*_rgb(colour), 0.0), (*_rgb(colour), 0.22)])
+            tint = ListedColormap([to_rgba(colour, 0.0), to_rgba(colour, 0.22)])
             axes.imshow(mask.T, cmap=tint, origin="lower", extent=extent, interpolation="nearest")
             # Above one half the line runs inside its own tissue, so neighbours do not cover it.
             if min(mask.shape) > 1:
                 axes.contour(*centres, mask.T, levels=[0.75], colors=[colour], linewidths=0.7)
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return red, green, blue

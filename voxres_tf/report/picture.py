@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from voxres_tf.errors import DataError, message
 from voxres_tf.evaluation.pairs import find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
+from voxres_tf.grid import Grid, to_canonical
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.report.cases import Case
-from voxres_tf.volume import Grid, read_volume, to_canonical
+from voxres_tf.volume import read_volume
 
 
 def segmented_case(

@@ -9,9 +9,10 @@ import tensorflow as tf
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import Subject
 from voxres_tf.export.graph import channels
+from voxres_tf.grid import Grid
 from voxres_tf.phantom.generate import generate_subject
 from voxres_tf.preprocess.channels import prepare
-from voxres_tf.volume import Grid, Volume
+from voxres_tf.volume import Volume
 
 MODALITIES = ("t1", "flair")
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from voxres_tf.config import Resolution
 from voxres_tf.errors import DataError
 from voxres_tf.export.graph.geometry import working_grid
+from voxres_tf.grid import Grid
 from voxres_tf.preprocess import geometry
-from voxres_tf.volume import Grid
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from nibabel.quaternions import quat2mat
 
 from voxres_tf.export.graph.nifti_affine import distance_mm, orientation
 from voxres_tf.export.graph.nifti_header import DATATYPES, FIRST_VOXEL, label_header, read_header
-from voxres_tf.volume import Grid
+from voxres_tf.grid import Grid
 
 SHAPE = (5, 7, 3)
 OBLIQUE = np.array(

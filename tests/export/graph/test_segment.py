@@ -25,8 +25,9 @@ from voxres_tf.export.graph.segment import volume_functions
 from voxres_tf.export.live import write_cases
 from voxres_tf.export.reference import CASES_FILE
 from voxres_tf.files import write_json
+from voxres_tf.grid import Grid
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.volume import Grid, Volume, write_volume
+from voxres_tf.volume import Volume, write_volume
 
 
 def random_images(*shape):

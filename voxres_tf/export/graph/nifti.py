@@ -14,8 +14,8 @@ from voxres_tf.export.graph.geometry import working_grid
 from voxres_tf.export.graph.nifti_affine import distance_mm
 from voxres_tf.export.graph.nifti_header import HEADER_BYTES, Header, label_header, read_header
 from voxres_tf.export.graph.nifti_volume import Planes, encoded, filled, unpacked
+from voxres_tf.grid import GRID_TOLERANCE_MM
 from voxres_tf.headers import ONE_SPACE, TEMPLATE_CODE
-from voxres_tf.volume import GRID_TOLERANCE_MM
 
 
 def nifti_function(

@@ -1,6 +1,6 @@
 """From the numbers of a NIfTI-1 header to an affine, and from affines to axes and distances.
 
-What `volume.Grid` finds with nibabel, as TensorFlow operations in float64.
+What `grid.Grid` finds with nibabel, as TensorFlow operations in float64.
 """
 
 from __future__ import annotations
