@@ -23,8 +23,8 @@ def command(output: Path | None, training: bool, steps: int | None) -> None:
     """Segment, score and draw two heads with the model that ships.
 
     One is a simulated head with T1, T1-IR and FLAIR, the other the MNI152 average of real heads,
-    T1 alone; without mirror images, which is faster and a little worse than voxres predict. With
-    --train, make simulated heads, train a small network on four of them, and
+    T1 alone; without mirror images and alignment, which is faster and a little worse than voxres
+    predict. With --train, make simulated heads, train a small network on four of them, and
     export it, segment, score and draw a fifth: the whole road in minutes. Nothing is downloaded.
     A demonstration that was interrupted goes on where it stopped.
     """

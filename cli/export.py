@@ -49,8 +49,8 @@ from .options import ShapeType
 )  # fmt: skip
 @click.option(
     "--align/--no-align", default=None,
-    help="Move the other scans of a subject onto the first one before.  [default: --init's with "
-    "--modality-dropout, else not]",
+    help="Move the other scans of a subject onto the model's first modality before.  "
+    "[default: --init's with --modality-dropout, else not]",
 )  # fmt: skip
 @click.option(
     "--serving", is_flag=True,

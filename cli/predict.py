@@ -88,7 +88,8 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option(
     "--align/--no-align", default=None,
     help="Move the other scans of a subject onto the model's first one, rigidly, by what is found "
-    "in each alone, in some three times the time.  [default: the model's]",
+    "in each alone, in some three times the time. --align is an error where several scans lack "
+    "that one.  [default: the model's]",
 )  # fmt: skip
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")

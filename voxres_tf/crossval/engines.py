@@ -132,6 +132,6 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        then = "run pip install 'voxres-tf[ray]'"
+        then = "run pip install ray, or pip install '.[ray]' in this project's folder"
         raise ConfigError(message("engine ray", "Ray is installed", "no Ray", then)) from None
     return ray
