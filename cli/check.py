@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import LAYOUT, ModalityList
+from .options import LAYOUT
+from .types import ModalityList
 
 NEED_LABELS = "Whether every subject must have labels.  [default: if any subject has them]"
 
@@ -46,7 +47,7 @@ def command(
     if not quiet:
         click.echo("\n".join(overview(subjects)))
     need = any(s.labels for s in subjects) if labels is None else labels
-    problems = check_dataset(subjects, modalities, need_labels=need, quiet=quiet)
+    problems = check_dataset(subjects, modalities or None, need_labels=need, quiet=quiet)
     for problem in problems:
         click.echo(problem)
     if not quiet:

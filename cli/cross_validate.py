@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from .folds import auto_context_of, context_options, engine_of, engine_options, fold_options
-from .folds import folds_of as folds_from
+from .folds import context_options, engine_of, engine_options, fold_options, folds_of
+from .options import given
 from .settings import config_options, run_config
 
 
@@ -23,15 +23,16 @@ from .settings import config_options, run_config
 @context_options
 @config_options
 @engine_options
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     data: Path,
     run: Path,
     layout: str,
     ablation: bool,
     auto_context: bool,
+    folds: str | None,
+    splits: Path | None,
+    context: Any,
+    first_stage: Any,
     **options: Any,
 ) -> None:
     """Train and score every fold of the labelled subjects of DATA.
@@ -43,29 +44,23 @@ def command(
     if ablation and options["modalities"]:
         raise click.UsageError("--ablation takes all modalities; leave --modalities out")
     two_stages = ablation or auto_context
-    if not two_stages:
-        _refuse_context_options(ctx)
-    how, engine = auto_context_of(options), engine_of(options)
-    folds_options = {name: options.pop(name) for name in ("folds", "splits")}
+    if not two_stages and (others := given("context", "first_stage")):
+        raise click.UsageError(f"{others[0]} is for --auto-context or --ablation")
+    engine = engine_of(options)
+    from voxres_tf.crossval.plan import AutoContext
     from voxres_tf.dataset.checks import modalities_of
     from voxres_tf.dataset.layouts import find_subjects
 
     subjects = find_subjects(data, layout=layout)
     config = run_config(modalities_of(subjects), **options)
-    folds = folds_from(subjects, config.training.seed, **folds_options)
+    parts = folds_of(subjects, config.training.seed, folds=folds, splits=splits)
+    how = AutoContext(context, first_stage)
 
     from voxres_tf.crossval.rows import table_rows
     from voxres_tf.crossval.run import cross_validate
     from voxres_tf.evaluation.tables import dice_in_short
 
     rows = table_rows(config, ablation=ablation, how=how if two_stages else None)
-    for results in cross_validate(subjects, run, rows, folds, engine=engine, say=click.echo):
+    for results in cross_validate(subjects, run, rows, parts, engine=engine, say=click.echo):
         click.echo(f"{results.name}: {dice_in_short(results)}")
     click.echo(f"Next: voxres tables {run}")
-
-
-def _refuse_context_options(ctx: click.Context) -> None:
-    for name in ("context", "first_stage"):
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} is for --auto-context or --ablation")

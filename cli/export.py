@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import ShapeType
+from .types import ShapeType
 
 
 @click.command()

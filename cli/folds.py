@@ -8,58 +8,56 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import adding
+
 if TYPE_CHECKING:
     from voxres_tf.crossval.engines import Engine
-    from voxres_tf.crossval.plan import AutoContext
     from voxres_tf.dataset.folds import Folds
     from voxres_tf.dataset.subject import SubjectFiles
 
 
-def fold_options(function: Any) -> Any:
-    """Add `--folds` and `--splits`; see `folds_of`."""
-    function = click.option(
+fold_options = adding(
+    click.option(
+        "--folds", metavar="loo|N", help="Leave one out, or this many folds.  [default: loo]"
+    ),
+    click.option(
         "--splits",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
         help="CSV with the columns subject and fold, instead of --folds.",
-    )(function)
-    return click.option(
-        "--folds", metavar="loo|N", help="Leave one out, or this many folds.  [default: loo]"
-    )(function)
+    ),
+)
+"""`--folds` and `--splits`; see `folds_of`."""
 
-
-def context_options(function: Any) -> Any:
-    """Add `--context` and `--first-stage`; see `auto_context_of`."""
-    function = click.option(
-        "--first-stage",
-        type=click.Choice(["all", "folds"]),
-        default="all",
-        show_default=True,
-        help="At prediction: one network of all subjects, or the mean of the folds' networks.",
-    )(function)
-    return click.option(
+context_options = adding(
+    click.option(
         "--context",
         type=click.Choice(["out-of-fold", "in-sample"]),
         default="out-of-fold",
         show_default=True,
         help="Maps of networks that had not seen the subject, or of the first stage itself.",
-    )(function)
+    ),
+    click.option(
+        "--first-stage",
+        type=click.Choice(["all", "folds"]),
+        default="all",
+        show_default=True,
+        help="At prediction: one network of all subjects, or the mean of the folds' networks.",
+    ),
+)
+"""`--context` and `--first-stage`: the fields of `crossval.plan.AutoContext`."""
 
-
-def engine_options(function: Any) -> Any:
-    """Add `--engine` and what Ray is told; see `engine_of`."""
-    for option in (
-        click.option("--gpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 0]"),
-        click.option("--cpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 1]"),
-        click.option(
-            "--ray-address",
-            help="Cluster that exists; auto finds this machine's.  [default: start one here]",
-        ),
-        click.option(
-            "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True
-        ),
-    ):
-        function = option(function)
-    return function
+engine_options = adding(
+    click.option(
+        "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True
+    ),
+    click.option(
+        "--ray-address",
+        help="Cluster that exists; auto finds this machine's.  [default: start one here]",
+    ),
+    click.option("--cpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 1]"),
+    click.option("--gpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 0]"),
+)
+"""`--engine` and what Ray is told; see `engine_of`."""
 
 
 def folds_of(
@@ -77,13 +75,6 @@ def folds_of(
     if count != "loo" and not count.isdecimal():
         raise click.UsageError(f"--folds takes loo or a number; received {folds!r}")
     return make_folds(ids, None if count == "loo" else int(count), seed)
-
-
-def auto_context_of(options: dict[str, Any]) -> AutoContext:
-    """Take the options of `context_options` out of all options."""
-    from voxres_tf.crossval.plan import AutoContext
-
-    return AutoContext(options.pop("context"), options.pop("first_stage"))
 
 
 def engine_of(options: dict[str, Any]) -> Engine:

@@ -1,116 +1,51 @@
-"""Options, and types of options, that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
-from typing_extensions import override
-
-from voxres_tf.config import MODALITIES, STRIDE
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:  # not generic at run time in older versions of click
-    _ParamType = click.ParamType
+from click.core import ParameterSource
 
 LAYOUT = click.Choice(["auto", "manifest", "mrbrains13", "mrbrains18", "ibsr18", "iseg2017"])
 """The layouts of `voxres_tf.dataset.layouts`, named here so that help needs no nibabel."""
 
+_Decorator = Callable[[Any], Any]
 
-def reference_options(function: Any) -> Any:
-    """Add `--protocol` and `--ref-coding`; see `evaluation.reference.read_reference`."""
-    function = click.option(
-        "--ref-coding",
-        type=click.Choice(["auto", "training", "testing"]),
-        default="auto",
-        show_default=True,
-        help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
-    )(function)
-    return click.option(
+
+def adding(*options: _Decorator) -> _Decorator:
+    """A decorator that adds options, in the order of the help page."""
+
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def given(*names: str) -> list[str]:
+    """Those of the running command's parameters that were given, as options: `--like-this`."""
+    source = click.get_current_context().get_parameter_source
+    asked = [name for name in names if source(name) is not ParameterSource.DEFAULT]
+    return [f"--{name.replace('_', '-')}" for name in asked]
+
+
+reference_options = adding(
+    click.option(
         "--protocol",
         type=click.Choice(["mrbrains13", "mrbrains18", "plain"]),
         default="mrbrains13",
         show_default=True,
         help="What is left out: cerebellum and brainstem; also other and infarction; nothing.",
-    )(function)
-
-
-class SubjectFolder(click.Path):
-    """A folder that is there; of a file it is told how files are given."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, file_okay=False, exists=True)
-
-    @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The folder as a `Path`; anything else is a usage error."""
-        if Path(value).is_file():
-            how = (
-                "a manifest goes by --manifest"
-                if Path(value).suffix == ".csv"
-                else "scans go by their modalities, as in --t1"
-            )
-            self.fail(f"{value} is a file: {how} {value}")
-        return super().convert(value, param, ctx)
-
-
-class ModalityList(_ParamType):
-    """`t1,t1-ir` -> ("t1", "t1-ir"); `all` -> None, that is: whatever the data set has."""
-
-    name = "modalities"
-
-    @override
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What the help page shows."""
-        return "NAME[,NAME...]|all"
-
-    def convert(
-        self,
-        value: str | tuple[str, ...],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, ...] | None:
-        """Names in the order given; names that are unknown or repeated are usage errors."""
-        if isinstance(value, tuple):
-            return value
-        if value.strip().lower() == "all":
-            return None
-        names = tuple(name.strip().lower().replace("_", "-") for name in value.split(","))
-        unknown = [name for name in names if name not in MODALITIES]
-        if unknown:
-            given = ", ".join(map(repr, unknown))
-            self.fail(f"modalities are {', '.join(MODALITIES)}; received {given}", param, ctx)
-        if len(set(names)) != len(names):
-            self.fail(f"each modality once; received {value!r}", param, ctx)
-        return names
-
-
-class ShapeType(_ParamType):
-    """`80` -> (80, 80, 80), `64,64,48` -> (64, 64, 48): voxels, positive multiples of 8."""
-
-    name = "shape"
-
-    @override
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What the help page shows."""
-        return "N|X,Y,Z"
-
-    def convert(
-        self,
-        value: str | tuple[int, int, int],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, int, int]:
-        """Three sizes; anything else is a usage error."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        sizes = [int(part) for part in parts if part.isdecimal()]
-        if len(sizes) == len(parts) == 1:
-            sizes *= 3
-        if len(sizes) != 3 or len(parts) not in (1, 3) or any(n < 1 or n % STRIDE for n in sizes):
-            rule = f"one size or three, each a multiple of {STRIDE}"
-            self.fail(f"{rule}; received {value!r}", param, ctx)
-        return sizes[0], sizes[1], sizes[2]
+    ),
+    click.option(
+        "--ref-coding",
+        type=click.Choice(["auto", "training", "testing"]),
+        default="auto",
+        show_default=True,
+        help="Codes 0..8 of MRBrainS13's LabelsForTraining, or 0..3 of its LabelsForTesting.",
+    ),
+)
+"""`--protocol` and `--ref-coding`; see `evaluation.reference.read_reference`."""

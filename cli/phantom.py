@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
+
+from .options import given
 
 
 @click.command()
@@ -32,9 +33,7 @@ from click.core import ParameterSource
 )
 @click.option("--real", is_flag=True, help="Write the packaged real T1 and a manifest instead.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     out: Path,
     subjects: int,
     test_subjects: int,
@@ -56,11 +55,11 @@ def command(
     With --real it gets the MNI152 T1 with tissue labels as a data set of one, and manifest.csv.
     """
     if real:
-        _refuse(ctx, "--real", "subjects", "test_subjects", "seed", "size", "anatomies")
+        _refuse("--real", "subjects", "test_subjects", "seed", "size", "anatomies")
     if real and randomise:
         raise click.UsageError("--real takes no --randomise")
     if randomise:
-        _refuse(ctx, "--randomise", "test_subjects", "size")
+        _refuse("--randomise", "test_subjects", "size")
     elif ranges:
         raise click.UsageError("--ranges needs --randomise")
     from voxres_tf.phantom.heads import PACKAGED, find_heads
@@ -85,7 +84,6 @@ def command(
     click.echo(f"{out}: {len(folders)} subjects")
 
 
-def _refuse(ctx: click.Context, option: str, *names: str) -> None:
-    for name in names:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{option} takes no --{name.replace('_', '-')}")
+def _refuse(option: str, *names: str) -> None:
+    if others := given(*names):
+        raise click.UsageError(f"{option} takes no {others[0]}")

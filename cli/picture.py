@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
-from .options import reference_options
+from .options import given, reference_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -30,9 +29,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="A PNG file.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     scan: Path,
     segmentation: Path,
     ref: Path | None,
@@ -48,8 +45,7 @@ def command(
     With a reference: its outlines too, where the two differ, and Dice. Slices are shown as
     radiologists do: the subject's right is on the left.
     """
-    about_ref = (ctx.get_parameter_source(name) for name in ("protocol", "ref_coding"))
-    if ref is None and any(source != ParameterSource.DEFAULT for source in about_ref):
+    if ref is None and given("protocol", "ref_coding"):
         raise click.UsageError("--protocol and --ref-coding are about a reference: pass --ref.")
     if ref is not None and classes is not None:
         raise click.UsageError("--classes is for a picture without --ref, which names them.")

@@ -11,8 +11,9 @@ import click
 from voxres_tf.config import MODALITIES
 from voxres_tf.runtime import DEVICES
 
-from .options import ShapeType, SubjectFolder
+from .options import adding
 from .server import server_options, server_values
+from .types import ShapeType, SubjectFolder
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -23,12 +24,9 @@ PREDICTOR = (
 PLAN = ("out", "save_probabilities", "volumes", "report", "overwrite")
 
 
-def _modality_options(function: Any) -> Any:
-    for name in reversed(MODALITIES):
-        function = click.option(f"--{name}", type=FILE, help=f"{name} scan of one subject.")(
-            function
-        )
-    return function
+_modality_options = adding(
+    *(click.option(f"--{m}", type=FILE, help=f"{m} scan of one subject.") for m in MODALITIES)
+)
 
 
 def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -111,9 +109,9 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
 
     Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
     manifest. The network is loaded from --model, or asked on a --server. A model trained with
-    --modality-dropout takes any of its modalities, others take all of them. Labels are
-    0 background, 1 CSF, 2 GM, 3 WM on the subject's own grid. If a subject fails, the others go on
-    and the exit code is 1.
+    --modality-dropout takes any of its modalities, others take all of them. Labels
+    lie on the subject's own grid: 0 background, 1 CSF, 2 GM, 3 WM, or the model's own classes. If a
+    subject fails, the others go on and the exit code is 1.
     """
     images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
     folders, manifest = options["folders"], options["manifest"]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
+
+from .options import adding, given
 
 
 def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -23,7 +24,7 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-_OPTIONS = (
+server_options = adding(
     click.option(
         "--server", metavar="HOST:PORT", callback=_address,
         help="Ask a TF Serving instead of a --model.",
@@ -52,6 +53,8 @@ _OPTIONS = (
     click.option("--tls-ca", type=_FILE, help="PEM file of the server's authority; asks by TLS."),
     click.option("--rest", is_flag=True, default=None, help="Ask by HTTP and JSON, not by gRPC."),
 )  # fmt: skip
+"""None of them has a default, so that what was given shows."""
+
 _TILES = ("in_flight", "overlap", "blend", "tile", "batch", "tta", "one_piece")
 _FIELDS = {
     "server": "address",
@@ -66,13 +69,6 @@ _FIELDS = {
 }
 
 
-def server_options(function: Any) -> Any:
-    """Add the options; none of them has a default, so that what was given shows."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 def server_values(options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Server` that were given; none without a server.
 
@@ -80,18 +76,13 @@ def server_values(options: Mapping[str, Any]) -> dict[str, Any]:
         click.UsageError: if there are any without --server, a server without --model-name, or
             options that the server decides by itself.
     """
-    given = {name: options[name] for name in _FIELDS if options[name] is not None}
-    if given and "server" not in given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(f"{names}: with --server only.")
-    if given and "model_name" not in given:
+    values = {_FIELDS[n]: options[n] for n in _FIELDS if options[n] is not None}
+    if values and "address" not in values:
+        raise click.UsageError(f"{', '.join(given(*_FIELDS))}: with --server only.")
+    if values and "model_name" not in values:
         raise click.UsageError("--server needs --model-name.")
-    if given and options["device"] != "auto":
+    if values and options["device"] != "auto":
         raise click.UsageError("--device: with --model only; a server has its own.")
-    if given.get("mode") == "volume":
-        ctx = click.get_current_context()
-        for name in _TILES:
-            if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
-                option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option}: in tile mode only; a volume is one request.")
-    return {_FIELDS[name]: value for name, value in given.items()}
+    if values.get("mode") == "volume" and (tiles := given(*_TILES)):
+        raise click.UsageError(f"{tiles[0]}: in tile mode only; a volume is one request.")
+    return values

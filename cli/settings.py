@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from click.core import ParameterSource
 
 from voxres_tf.config import Architecture, Precision, RunConfig
 from voxres_tf.labels import CLASS_NAMES
@@ -14,9 +13,10 @@ from voxres_tf.presets import PRESETS
 from voxres_tf.schema import load
 from voxres_tf.start import Start
 
-from .options import LAYOUT, ModalityList, ShapeType
+from .options import LAYOUT, adding
+from .types import ModalityList, ShapeType
 
-_OPTIONS = (
+config_options = adding(
     click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]"),
     click.option(
         "--config",
@@ -70,13 +70,7 @@ _OPTIONS = (
     click.option("--seed", type=click.IntRange(0, 2**32 - 1)),
     click.option("--checkpoint-minutes", type=click.FloatRange(0, min_open=True)),
 )
-
-
-def config_options(function: Any) -> Any:
-    """Add the options of `run_config` and `--layout`; unset ones keep the preset's value."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+"""The options of `run_config` and `--layout`; unset ones keep the preset's value."""
 
 
 def run_config(
@@ -96,10 +90,11 @@ def run_config(
 ) -> RunConfig:
     """The preset or file with what the options change; None where an option was not given.
 
-    `available` are the modalities of the data set, all of which are taken by default, and `classes`
-    those of its labels, unless a file names classes; `training` holds fields of the training
-    config. With a `start` its network and pre-processing come before the preset's, but not before
-    those of a file, and the modalities are its own as far as the data set has them.
+    `available` are the modalities of the data set, all of which are taken by default and where
+    `modalities` is (), and `classes` those of its labels, unless a file names classes; `training`
+    holds fields of the training config. With a `start` its network and pre-processing come before
+    the preset's, but not before those of a file, and the modalities are its own as far as the data
+    set has them.
     """
     if epochs and training["steps"]:
         raise click.UsageError("--epochs and --steps exclude each other")
@@ -115,9 +110,8 @@ def run_config(
     model = _given(architecture=architecture, width=width)
     if training["aux_schedule"] and (architecture or config.model.architecture) != "voxresnet":
         raise click.UsageError("--aux-schedule is for the auxiliary outputs of --model voxresnet")
-    asked = click.get_current_context().get_parameter_source("modalities")
     named = "modalities" in stated.get("preprocess", {})
-    if (named or start) and asked is not ParameterSource.COMMANDLINE:
+    if (named or start) and modalities is None:
         modalities = config.preprocess.modalities
         if not named:
             modalities = tuple(m for m in modalities if m in available)

@@ -188,7 +188,7 @@ def test_files_are_short(path: Path) -> None:
 
 def test_every_command_is_a_file_and_the_other_way_round() -> None:
     files = {path.stem for path in (ROOT / "cli").glob("*.py")}
-    shared = {"__init__", "main", "options", "settings", "folds", "server"}
+    shared = {"__init__", "main", "options", "types", "settings", "folds", "server"}
     assert files - shared == {name.replace("-", "_") for name in COMMANDS}
 
 

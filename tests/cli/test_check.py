@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
-from voxres_cli.options import LAYOUT, ModalityList, ShapeType
+from voxres_cli.options import LAYOUT
+from voxres_cli.types import ModalityList, ShapeType
 
 from voxres_tf.dataset.layouts import LAYOUTS
 
@@ -101,7 +102,7 @@ def test_layouts_named_in_the_help_are_those_of_the_library():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("all", None), ("ALL", None), ("t1", ("t1",)), ("FLAIR, t1_ir", ("flair", "t1-ir"))],
+    [("all", ()), ("ALL", ()), ("t1", ("t1",)), ("FLAIR, t1_ir", ("flair", "t1-ir"))],
 )
 def test_modality_list(text, value):
     assert ModalityList().convert(text, None, None) == value

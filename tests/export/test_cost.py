@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from keras import layers
 
-from voxres_tf.export.cost import NETWORKS, both, main, multiply_adds
+from benchmarks.cost import NETWORKS, both, main, multiply_adds
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_figures_of_the_documentation(name, figures):
 
 
 def test_command_prints_a_line_per_network(monkeypatch, capsys):
-    monkeypatch.setattr("voxres_tf.export.cost.both", lambda _: (4_000_000_000, 3_000_000_000))
+    monkeypatch.setattr("benchmarks.cost.both", lambda _: (4_000_000_000, 3_000_000_000))
     main()
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.startswith("80x80x80 voxels")

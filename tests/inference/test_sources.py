@@ -60,13 +60,6 @@ def test_manifest(contract, write_subject, tmp_path):
     assert [s.id for s in find_sources({}, [], manifest, contract)] == ["x"]
 
 
-@pytest.mark.parametrize("folders", [[], [Path("a")]])
-def test_one_kind_of_input(contract, folders):
-    images = {"t1": Path("t1.nii")} if folders else {}
-    with pytest.raises(DataError, match="none or several"):
-        find_sources(images, folders, None, contract)
-
-
 def test_parts_are_a_partition():
     subjects = [SubjectFiles(str(n), {}) for n in range(7)]
     parts = [part_of(subjects, 3, number) for number in range(3)]

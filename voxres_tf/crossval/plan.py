@@ -31,6 +31,11 @@ class AutoContext:
     context: Context = "out-of-fold"
     first_stage: FirstStage = "all"
 
+    @property
+    def needs_folds(self) -> bool:
+        """Whether some of the networks learn without a fold of the subjects."""
+        return self.context == "out-of-fold" or self.first_stage == "folds"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -83,8 +88,7 @@ def context_cascade(
     """
     learning = tuple(ids)
     parts = [part for fold in folds if (part := tuple(i for i in fold if i in learning))]
-    needs_folds = how.context == "out-of-fold" or how.first_stage == "folds"
-    if needs_folds and len(parts) < 2:
+    if how.needs_folds and len(parts) < 2:
         raise ConfigError(
             message(
                 "auto-context",
@@ -95,7 +99,7 @@ def context_cascade(
         )
     full = _network(config, keys, learning)
     of_fold: dict[str, Network] = {}
-    if needs_folds:
+    if how.needs_folds:
         for part in parts:
             others = _network(config, keys, [i for i in learning if i not in part])
             of_fold |= dict.fromkeys(part, others)

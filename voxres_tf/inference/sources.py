@@ -19,7 +19,7 @@ def find_sources(
     manifest: Path | None,
     contract: Contract,
 ) -> list[SubjectFiles]:
-    """The subjects of whichever way of naming them was used: images, folders or a manifest.
+    """The subjects of whichever way of naming them was used, one of the three.
 
     Args:
         images: modality -> file of one subject.
@@ -28,12 +28,8 @@ def find_sources(
         contract: of the model; it says which modalities are taken and which may be missing.
 
     Raises:
-        DataError: if the input has faults, is none, or is of more than one kind.
+        DataError: if the input has faults.
     """
-    if sum(map(bool, (images, folders, manifest))) != 1:
-        raise DataError(
-            message("input", "scans, folders or a manifest", "none or several", "name one kind")
-        )
     if manifest is not None:
         return find_subjects(manifest, layout="manifest")
     return [subject_from_images(images, contract)] if images else subjects_from_folders(folders)

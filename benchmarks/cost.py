@@ -1,4 +1,7 @@
-"""`python -m voxres_tf.export.cost`: multiply-adds of the networks as trained and as exported."""
+"""Multiply-adds of the networks as trained and as exported.
+
+python -m benchmarks.cost
+"""
 
 from __future__ import annotations
 
@@ -56,13 +59,13 @@ def _values(tensor: Any) -> int:
     return int(tensor.shape.num_elements())
 
 
-def both(config: ModelConfig, tile: tuple[int, int, int] = TILE) -> tuple[int, int]:
+def both(config: ModelConfig) -> tuple[int, int]:
     """Multiply-adds of `main` of a network as it is trained, and as it is exported."""
     model = build_network(config)
     live = keras.Model(model.input, model.output["main"])
     return (
-        multiply_adds(lambda image: live(image, training=False), tile, config.in_channels),
-        multiply_adds(lambda image: fused(model)(image), tile, config.in_channels),
+        multiply_adds(lambda image: live(image, training=False), TILE, config.in_channels),
+        multiply_adds(lambda image: fused(model)(image), TILE, config.in_channels),
     )
 
 
