@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxres_tf import files
-from voxres_tf.errors import OutputExistsError, VoxResError
+from voxres_tf.errors import DataError, OutputExistsError, VoxResError
+from voxres_tf.files import csv_text, read_csv
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -91,6 +92,19 @@ def test_json_is_sorted_and_knows_no_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         files.write_json(tmp_path / "b.json", float("nan"))
     assert not (tmp_path / "b.json").exists()
+
+
+def test_a_table_as_csv() -> None:
+    assert csv_text(("a", "b"), [("x, y", None), (1, 0.5)]) == 'a,b\n"x, y",\n1,0.5\n'
+
+
+def test_rows_of_csv_know_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('\ufeffa,b\n\n"1\n2",3\n , \n4,5\n\n', encoding="utf-8")
+    assert read_csv(path) == [(1, ["a", "b"]), (4, ["1\n2", "3"]), (6, ["4", "5"])]
+    path.write_bytes(b"a\xff\n")
+    with pytest.raises(DataError, match=r"a CSV file in UTF-8\. Received: .* Check the file"):
+        read_csv(path)
 
 
 def test_file_hash_is_the_content_s(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError, message
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, VoxResError, message
 
 
 @contextlib.contextmanager
@@ -53,6 +55,34 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Write JSON atomically: two spaces, sorted keys, a newline at the end; NaN is an error."""
     write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV table as text; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_csv(path: Path, then: str = "check the file") -> list[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not blank, each with the line on which it ends.
+
+    Args:
+        path: the file, in UTF-8; what spreadsheets put before that is left out.
+        then: what to do if it is none.
+
+    Raises:
+        DataError: if it cannot be read as such.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            table = csv.reader(stream, strict=True)
+            rows = [(table.line_num, cells) for cells in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(message(path, "a CSV file in UTF-8", error, then)) from error
+    return [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
 
 
 def file_hash(path: Path) -> str:

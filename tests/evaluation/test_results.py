@@ -1,7 +1,7 @@
 import pytest
 
 from voxres_tf.errors import DataError
-from voxres_tf.evaluation.results import KEYS, Results, csv_text, notes, read_results
+from voxres_tf.evaluation.results import KEYS, Results, notes, read_results
 from voxres_tf.evaluation.scores import Score, write_scores
 
 
@@ -87,7 +87,3 @@ def test_undefined_figures_are_named():
     ]
     none = notes([Results("a", (score("1", "GM", 0.9, None, 1.0),))])
     assert none[0] == "a: GM HD is undefined for subject 1; it has no mean."
-
-
-def test_csv_text():
-    assert csv_text(("a", "b"), [("x, y", None), (1, 0.5)]) == 'a,b\n"x, y",\n1,0.5\n'

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from voxres_tf.dataset.layouts import natural_key
 from voxres_tf.dataset.splits import shuffled
 from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.files import read_csv
 
 Folds = tuple[tuple[str, ...], ...]
 """Ids of the subjects of each fold; every subject is in exactly one."""
@@ -54,11 +54,8 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
         DataError: naming subjects that are unknown, repeated or missing, or if there are fewer
             than two folds.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(message(path, "a CSV file in UTF-8", error, "check the file")) from error
+    (_, header), *lines = read_csv(path) or [(1, [])]
+    rows = [dict(zip(header, cells, strict=False)) for _, cells in lines]
     if not rows or any(not row.get("subject") or not row.get("fold") for row in rows):
         received = ", ".join(map(str, rows[0])) if rows else "no line"
         rule = "a subject and its fold on every line, below a header subject,fold"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
-from voxres_tf.files import write_text
+from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.labels import SCHEMES, is_file
 from voxres_tf.volume import voxels_of
 
@@ -57,26 +55,17 @@ def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
     `read_manifest` refuses.
     """
     modalities = [m for m in MODALITIES if any(m in s.images for s in subjects)]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["subject", *modalities, "label", "scheme"])
+    rows = []
     for files in subjects:
         images = [_relative(files.images.get(m), path) for m in modalities]
         scheme = files.scheme
         own = _relative(Path(scheme), path) if is_file(scheme) else scheme
-        table.writerow([files.id, *images, _relative(files.labels, path), own])
-    write_text(path, text.getvalue())
+        rows.append([files.id, *images, _relative(files.labels, path), own])
+    write_text(path, csv_text(["subject", *modalities, "label", "scheme"], rows))
 
 
 def _rows(path: Path) -> list[_Row]:
-    try:
-        # The BOM is what spreadsheets put before UTF-8.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.reader(stream, strict=True)
-            lines = [(table.line_num, [cell.strip() for cell in cells]) for cells in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(message(path, "a CSV file in UTF-8", error, "check the file")) from error
-    filled = [(line, cells) for line, cells in lines if any(cells)]
+    filled = [(line, [cell.strip() for cell in cells]) for line, cells in read_csv(path)]
     if len(filled) < 2:
         rule = "a header and a row per subject"
         raise DataError(message(path, rule, f"{len(filled)} lines", "fill it in"))

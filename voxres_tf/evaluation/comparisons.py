@@ -9,8 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
-from voxres_tf.evaluation.results import KEYS, SCALE, TISSUES, TITLES, Results, csv_text
+from voxres_tf.evaluation.results import KEYS, SCALE, TISSUES, TITLES, Results
 from voxres_tf.evaluation.scores import FIGURES
+from voxres_tf.files import csv_text
 
 FEWEST = 3
 """Subjects below which no interval is given."""

@@ -16,11 +16,11 @@ from voxres_tf.evaluation.results import (
     TITLES,
     Key,
     Results,
-    csv_text,
     notes,
     read_results,
     require_once,
 )
+from voxres_tf.files import csv_text
 
 PUBLISHED_FILE = "mrbrains13_teams.csv"
 PUBLISHED_DECIMALS = 2

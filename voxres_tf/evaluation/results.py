@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -130,12 +128,3 @@ def notes(results: Sequence[Results]) -> list[str]:
 def _listed(subjects: Sequence[str]) -> str:
     more = f" and {len(subjects) - 5} more" if len(subjects) > 5 else ""
     return f"subject{'s' * (len(subjects) != 1)} {', '.join(subjects[:5])}{more}"
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV table as text; None is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

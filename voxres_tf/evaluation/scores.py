@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.evaluation.metrics import avd_percent, dice, hd95_mm
-from voxres_tf.files import write_text
+from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.labels import CLASS_NAMES
 
 COLUMNS = ("subject", "class", "dice", "hd95_mm", "avd_percent", "ref_ml", "pred_ml")
@@ -90,13 +88,7 @@ def score_subject(
 
 def write_scores(path: Path, scores: Iterable[Score]) -> None:
     """Write a CSV file with the columns `COLUMNS`, atomically; undefined figures are empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for s in scores:
-        figures = (s.dice, s.hd95_mm, s.avd_percent, s.ref_ml, s.pred_ml)
-        writer.writerow([s.subject, s.class_name, *("" if f is None else f for f in figures)])
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(COLUMNS, map(astuple, scores)))
 
 
 def read_scores(path: Path) -> list[Score]:
@@ -108,17 +100,12 @@ def read_scores(path: Path) -> list[Score]:
     """
     if not path.is_file():
         raise DataError(message(path, "a file is there", "nothing", "run voxres evaluate first"))
-    try:
-        # The BOM is what spreadsheets put before UTF-8.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        then = "pass scores of voxres evaluate"
-        raise DataError(message(path, "a CSV file in UTF-8", error, then)) from error
+    then = "pass scores of voxres evaluate"
+    (_, header), *rows = read_csv(path, then) or [(1, [])]
     if tuple(header) != COLUMNS:
         rule = f"columns {','.join(COLUMNS)}"
-        raise DataError(message(path, rule, ",".join(header), "pass scores of voxres evaluate"))
-    return [_score(path, line, row) for line, row in enumerate(rows, start=2)]
+        raise DataError(message(path, rule, ",".join(header), then))
+    return [_score(path, line, row) for line, row in rows]
 
 
 def _score(path: Path, line: int, row: list[str]) -> Score:

@@ -11,10 +11,10 @@ from voxres_tf.evaluation.results import (
     TISSUES,
     TITLES,
     Results,
-    csv_text,
     notes,
 )
 from voxres_tf.evaluation.scores import Summary
+from voxres_tf.files import csv_text
 
 COLUMNS = ("row", "class", "figure", "n", "mean", "sd", "median")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ import numpy as np
 from voxres_tf import __version__
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, VoxResError, message
-from voxres_tf.files import write_json, write_text
+from voxres_tf.files import csv_text, write_json, write_text
 from voxres_tf.inference.align import Alignment
 from voxres_tf.inference.notes import (
     coarse_note,
@@ -182,15 +180,13 @@ def volumes_table(outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
     An absent class and a subject that failed have empty cells, and `reason` says why: a volume of
     0 ml is no measurement.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["subject", *(f"{name}_ml" for name in classes), "reason"])
+    rows = []
     for outcome in outcomes:
         cells = [outcome.volumes_ml.get(name) or None for name in classes]
         absent = [name for name, cell in zip(classes, cells, strict=True) if cell is None]
         reason = outcome.failure or (f"no voxels of {', '.join(absent)}" if absent else "")
-        table.writerow([outcome.id, *("" if c is None else f"{c:.3f}" for c in cells), reason])
-    return text.getvalue()
+        rows.append([outcome.id, *(c and f"{c:.3f}" for c in cells), reason])
+    return csv_text(["subject", *(f"{name}_ml" for name in classes), "reason"], rows)
 
 
 def _report(

@@ -20,8 +20,8 @@ class Prediction:
 
     Attributes:
         id: of the subject.
-        labels: uint8 [X, Y, Z], the class of the highest probability, in the model's order
-            (0 background, 1 CSF, 2 GM, 3 WM).
+        labels: uint8 [X, Y, Z], the class of the highest probability, by its place in the model's
+            order (0 background, 1 CSF, 2 GM, 3 WM unless it has classes of its own).
         probabilities: float32 [X, Y, Z, K], which sum to 1 over K; None if they were not asked for.
         volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
         seconds: stage ("read", "prepare", "align", "predict") -> wall time.

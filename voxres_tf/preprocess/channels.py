@@ -33,7 +33,7 @@ class Prepared:
         channels: their names, from the config.
         grid: the subject's own; `on_own_grid` leads back to it.
         working: the voxels of `image`, `classes` and `scored`.
-        classes: uint8 [X, Y, Z], 0..3, or None without labels.
+        classes: uint8 [X, Y, Z], in the order of the class names, or None without labels.
         scored: bool [X, Y, Z], False where a voxel weighs nothing, or None without labels.
     """
 

@@ -1,13 +1,11 @@
-"""The course of a training: one row per epoch, as CSV, for TensorBoard and as a plot."""
+"""The course of a training: one row per epoch, as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from voxres_tf.files import write_text
+from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.model.network import ALL_OUTPUTS
 
 VAL_DICE = "val_dice_"
@@ -42,11 +40,7 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float | int | None]]) 
 
     What was not measured in an epoch is an empty cell.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(list(rows[0]), [list(row.values()) for row in rows]))
 
 
 def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
@@ -57,10 +51,8 @@ def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
     """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [
-            {name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)
-        ]
+    (_, header), *lines = read_csv(path) or [(1, [])]
+    rows = [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
     return [r for r in rows if before_epoch is None or int(r["epoch"] or 0) < before_epoch]
 
 

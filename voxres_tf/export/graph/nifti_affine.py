@@ -43,7 +43,7 @@ class Transforms:
         return tf.where(sform > 0, sform, qform)
 
     def sizes_agree(self) -> Tensor:
-        """Whether a sform that counts has the voxel sizes of pixdim; see `headers.check_sizes`."""
+        """Whether a sform that counts has the voxel sizes of pixdim; see `headers.check_header`."""
         stated, found = tf.abs(self.pixdim[1:]), tf.norm(self.sform[:, :3], axis=0)
         states = tf.math.is_finite(stated) & (stated > 0)
         differ = states & (tf.abs(found - stated) > SIZE_TOLERANCE * stated)
