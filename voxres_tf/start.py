@@ -173,18 +173,19 @@ def tile_of(run: Path, crop: tuple[int, int, int]) -> tuple[int, int, int]:
 
     A short training at small crops makes good use of the larger tiles of what it began with.
     """
-    before = _told(run).get("init_patch", crop)
+    before = read_summary(run).get("init_patch", crop)
     x, y, z = (max(pair) for pair in zip(crop, before, strict=True))
     return x, y, z
 
 
 def habits_of(run: Path) -> dict[str, Any]:
     """How a run's network is to predict whole volumes: as what it began with, if that suits it."""
-    habits: dict[str, Any] = _told(run).get("init_habits", {})
+    habits: dict[str, Any] = read_summary(run).get("init_habits", {})
     return habits
 
 
-def _told(run: Path) -> dict[str, Any]:
+def read_summary(run: Path) -> dict[str, Any]:
+    """What a run says of itself, empty before it has begun."""
     if not (run / SUMMARY_FILE).is_file():
         return {}
     told: dict[str, Any] = json.loads((run / SUMMARY_FILE).read_text(encoding="utf-8"))

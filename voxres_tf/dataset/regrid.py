@@ -14,7 +14,9 @@ from voxres_tf.grid import Affine, Grid
 from voxres_tf.headers import ONE_SPACE
 from voxres_tf.volume import Volume
 
-_FWHM = 2 * math.sqrt(2 * math.log(2))
+FWHM_PER_SD = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a Gaussian of SD 1."""
+
 HALF_VOXEL = 0.5 + 1e-3
 """A voxel reaches so far from its centre; the little more is for rounding in affines."""
 
@@ -25,7 +27,7 @@ def smoothing_sigma(factor: float) -> float:
     Its full width at half maximum makes voxels of width 1 as wide as `factor` (Cardoso et al.
     2015, scale factor point spread function matching); 0 where voxels do not grow.
     """
-    return math.sqrt(factor**2 - 1) / _FWHM if factor > 1 else 0.0
+    return math.sqrt(factor**2 - 1) / FWHM_PER_SD if factor > 1 else 0.0
 
 
 def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:

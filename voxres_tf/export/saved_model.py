@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from voxres_tf import __version__
-from voxres_tf.config import STRIDE, SUMMARY_FILE
+from voxres_tf.config import STRIDE
 from voxres_tf.contract import (
     CONTRACT,
     CONTRACT_FILE,
@@ -26,9 +25,10 @@ from voxres_tf.export.integrity import write_hashes
 from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
+from voxres_tf.inference.models import model_versions
 from voxres_tf.inference.tiling import check_tiling
 from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
-from voxres_tf.start import habits_of, tile_of
+from voxres_tf.start import habits_of, read_summary, tile_of
 
 
 def export_run(
@@ -87,7 +87,7 @@ def export_run(
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
         OutputExistsError: if that version is there already.
     """
-    number = _next_version(output) if version is None else version
+    number = 1 + max(model_versions(output), default=0) if version is None else version
     target = output / str(number)
     if target.exists():
         raise OutputExistsError(
@@ -124,11 +124,9 @@ def export_once(run: Path, output: Path) -> Path:
     Returns:
         The folder of the newest version.
     """
-    newest = output / str(_next_version(output) - 1)
-    if newest.is_dir():
-        stored = read_contract(newest).weights_sha256
-        if stored == load_stages(run).weights_hash():
-            return newest
+    _, newest = max(model_versions(output).items(), default=(0, None))
+    if newest and read_contract(newest).weights_sha256 == load_stages(run).weights_hash():
+        return newest
     return export_run(run, output)
 
 
@@ -194,13 +192,6 @@ def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def _next_version(output: Path) -> int:
-    if not output.is_dir():
-        return 1
-    names = [child.name for child in output.iterdir()]
-    return 1 + max((int(n) for n in names if n.isascii() and n.isdigit()), default=0)
-
-
 def _contract(
     stages: Stages, name: str, version: int, tile: tuple[int, int, int] | None
 ) -> Contract:
@@ -230,8 +221,7 @@ def _contract(
 
 def _training(run: Path) -> dict[str, Any]:
     """What a run's summary says, with the steps that were made if it was stopped before its end."""
-    summary, state = run / SUMMARY_FILE, run / STATE_FILE
-    told = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    told, state = read_summary(run), run / STATE_FILE
     for name in ("init_patch", "init_habits"):
         told.pop(name, None)
     made = saved_step(state) if state.is_file() else None

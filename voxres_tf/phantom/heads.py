@@ -60,7 +60,18 @@ class Head(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Cleared:
+class _Changed:
+    """A person made of another one, `whole`, with the brain in the same place."""
+
+    whole: Person
+
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """As the whole person's."""
+        return self.whole.brain_mm(points_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared(_Changed):
     """A person of whom nothing is left beyond a distance from the brain, as after stripping.
 
     Attributes:
@@ -68,7 +79,6 @@ class Cleared:
         margin_mm: the distance; below 0 it cuts into the brain.
     """
 
-    whole: Person
     margin_mm: float
 
     def fractions(self, points_mm: Floats) -> Floats:
@@ -79,13 +89,9 @@ class Cleared:
         found[Tissue.AIR, gone] = 1
         return found
 
-    def brain_mm(self, points_mm: Floats) -> Floats:
-        """As the whole person's."""
-        return self.whole.brain_mm(points_mm)
-
 
 @dataclass(frozen=True, eq=False)
-class Marbled:
+class Marbled(_Changed):
     """A person whose fat outside the brain is muscle wherever a field exceeds a level.
 
     Attributes:
@@ -94,7 +100,6 @@ class Marbled:
         level: of the noise.
     """
 
-    whole: Person
     noise: Field
     level: float
 
@@ -108,13 +113,9 @@ class Marbled:
         found[Tissue.FAT, lean] = 0
         return found
 
-    def brain_mm(self, points_mm: Floats) -> Floats:
-        """As the whole person's."""
-        return self.whole.brain_mm(points_mm)
-
 
 @dataclass(frozen=True, eq=False)
-class Cluttered:
+class Cluttered(_Changed):
     """A person some of whose fat and muscle, far from the brain, is of other materials.
 
     Faces and necks are full of what label maps do not tell apart: glands, tongue, discs, vessels.
@@ -128,7 +129,6 @@ class Cluttered:
         materials: how many.
     """
 
-    whole: Person
     where: Field
     what: Field
     level: float
@@ -148,10 +148,6 @@ class Cluttered:
             material[there] = np.where(kind == number, soft[there], 0)
         found[Tissue.FAT, there] = found[Tissue.MUSCLE, there] = 0
         return np.concatenate([found, more])
-
-    def brain_mm(self, points_mm: Floats) -> Floats:
-        """As the whole person's."""
-        return self.whole.brain_mm(points_mm)
 
 
 def find_heads(sources: Sequence[str | Path]) -> list[Head]:

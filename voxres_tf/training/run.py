@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from voxres_tf.errors import ConfigError, TrainingError, message
 from voxres_tf.model.stored import STATE_FILE, saved_step
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
+from voxres_tf.start import read_summary
 
 Resume = Literal["auto", "never", "must"]
 MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
@@ -139,7 +139,7 @@ def check_same_data(
     """
     if not (folder.state.is_file() and folder.summary.is_file()):
         return
-    before = json.loads(folder.summary.read_text(encoding="utf-8"))
+    before = read_summary(folder.path)
     validation = _keys(held_out)
     for part, keys, known in (
         ("training", _keys(learning), before.get("data")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from voxres_tf.config import RunConfig
 from voxres_tf.errors import ModelError, TrainingError, message
 from voxres_tf.model.network import build_network
 from voxres_tf.model.stored import assign_stored, load_weights, weights_file, weights_hash
-from voxres_tf.start import Start
+from voxres_tf.start import Start, read_summary
 from voxres_tf.training.run import RunFolder
 
 NEW_CHANNEL = 0.1
@@ -112,18 +111,16 @@ def recorded(folder: RunFolder, start: Start | None) -> Record:
     Raises:
         TrainingError: if the run began with another one, or with none.
     """
-    summary: dict[str, Any] = {}
-    if folder.summary.is_file():
-        summary = json.loads(folder.summary.read_text(encoding="utf-8"))
-    record = {name: value for name, value in summary.items() if name.startswith("init_")}
+    told = read_summary(folder.path).items()
+    record = {name: value for name, value in told if name.startswith("init_")}
     if start is None:
         return record
     asked = {"init_name": start.name, "init_version": start.version}
     if start.weights_sha256:  # a run's weights may have gone on since
         asked["init_weights_sha256"] = start.weights_sha256
     if any(record.get(name) != value for name, value in asked.items()):
-        told = [str(value) for value in record.values() if not isinstance(value, list | dict)]
-        began = " ".join(told) or "random weights"
+        names = [str(value) for value in record.values() if not isinstance(value, list | dict)]
+        began = " ".join(names) or "random weights"
         raise TrainingError(
             message(
                 folder.path,

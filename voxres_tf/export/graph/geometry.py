@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from voxres_tf.config import Resolution
+from voxres_tf.dataset.regrid import FWHM_PER_SD
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
 from voxres_tf.preprocess.geometry import LEAST_MM, MOST_VOXELS, TOLERANCE_MM
 
-_FWHM = 2 * math.sqrt(2 * math.log(2))
 _RADIUS_IN_SD = 4.0
 
 
@@ -31,7 +30,7 @@ class WorkingGrid:
         for axis in range(3):
             factor = self.spacing_mm[axis] / self.own_spacing_mm[axis]
             places = _places(self.shape[axis], self.own_shape[axis], factor)
-            sigma = tf.sqrt(tf.maximum(factor**2 - 1, 0)) / _FWHM
+            sigma = tf.sqrt(tf.maximum(factor**2 - 1, 0)) / FWHM_PER_SD
             images = self._where_resampled(images, axis, places, sigma)
         return images
 
