@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from voxres_tf.labels import CLASS_NAMES
-from voxres_tf.schema import Config, PositiveRange, parse
+from voxres_tf.schema import BelowOne, Config, PositiveRange, Share, parse
 
 MODALITIES = ("t1", "t1-ir", "flair", "t2")
 """The names of modalities everywhere: on the command line, in manifests, in contracts."""
-
 STRIDE = 8
 """Both networks halve the resolution three times: spatial sizes are multiples of 8."""
 
 Architecture = Literal["voxresnet", "unet3d"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
-Positive = Annotated[int, Field(gt=0)]
 Multiple = Annotated[int, Field(gt=0, le=1024, multiple_of=STRIDE)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Shape = tuple[Multiple, Multiple, Multiple]
 
 
@@ -35,7 +39,7 @@ class Resolution(Config):
     """
 
     in_plane_mm: PositiveRange = (0.8, 1.2)
-    in_plane_target_mm: Annotated[float, Field(gt=0)] = 1.0
+    in_plane_target_mm: PositiveFloat = 1.0
     slice_mm: PositiveRange = (0.8, 5.5)
 
     @model_validator(mode="after")
@@ -62,10 +66,10 @@ class PreprocessConfig(Config):
 
     modalities: tuple[Literal["t1", "t1-ir", "flair", "t2"], ...] = ("t1", "t1-ir", "flair")
     filtered: bool = True
-    gaussian_sigma: Annotated[float, Field(gt=0)] = 5.0
-    gaussian_radius: Positive = 15
+    gaussian_sigma: PositiveFloat = 5.0
+    gaussian_radius: PositiveInt = 15
     clahe_tile: Annotated[int, Field(ge=2)] = 16
-    clahe_clip: Annotated[float, Field(gt=0)] = 2.0
+    clahe_clip: PositiveFloat = 2.0
     resolution: Resolution | None = None
 
     @model_validator(mode="after")
@@ -102,12 +106,12 @@ class ModelConfig(Config):
     """
 
     architecture: Architecture = "voxresnet"
-    in_channels: Positive = 6
-    context_channels: Annotated[int, Field(ge=0)] = 0
+    in_channels: PositiveInt = 6
+    context_channels: NonNegativeInt = 0
     classes: Annotated[int, Field(ge=2)] = 4
-    width: Positive = 32
+    width: PositiveInt = 32
     thin_kernels: bool = False
-    norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    norm_momentum: BelowOne = 0.99
 
     @model_validator(mode="after")
     def _kernels_of_voxresnet(self) -> Self:
@@ -149,28 +153,28 @@ class TrainingConfig(Config):
     """
 
     crop: Shape = (80, 80, 80)
-    batch: Positive = 1
-    steps: Positive = 10_000
-    steps_per_epoch: Positive = 100
+    batch: PositiveInt = 1
+    steps: PositiveInt = 10_000
+    steps_per_epoch: PositiveInt = 100
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    decay_power: Annotated[float, Field(ge=0)] = 0.9
-    clip_norm: Annotated[float, Field(ge=0)] = 0.0
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    learning_rate: PositiveFloat = 0.01
+    momentum: BelowOne = 0.9
+    decay_power: NonNegativeFloat = 0.9
+    clip_norm: NonNegativeFloat = 0.0
+    ema: BelowOne = 0.0
     frozen_norm: bool = False
-    l2: Annotated[float, Field(ge=0)] = 2.5e-4
+    l2: NonNegativeFloat = 2.5e-4
     aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
-    aux_start: Annotated[float, Field(gt=0)] = 1.0
-    aux_end: Annotated[float, Field(gt=0)] = 1e-3
+    aux_start: PositiveFloat = 1.0
+    aux_end: PositiveFloat = 1e-3
     foreground_share: Share = 0.5
     flip: bool = True
-    jitter: Annotated[float, Field(ge=0)] = 0.0
-    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    jitter: NonNegativeFloat = 0.0
+    modality_dropout: BelowOne = 0.0
     precision: Precision = "float32"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    validate_every: Positive = 10
-    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
+    validate_every: PositiveInt = 10
+    checkpoint_minutes: PositiveFloat = 10.0
 
     @property
     def epochs(self) -> int:

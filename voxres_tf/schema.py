@@ -6,7 +6,16 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    ValidationError,
+)
 
 from voxres_tf.errors import ConfigError, message
 
@@ -25,16 +34,16 @@ def _ordered(values: tuple[float, float]) -> tuple[float, float]:
     return values
 
 
-_Above0 = Annotated[float, Field(gt=0)]
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-"""(low, high)."""
+Share = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
-PositiveRange = Annotated[tuple[_Above0, _Above0], AfterValidator(_ordered)]
-"""(low, high), both above 0."""
-
-_From0 = Annotated[int, Field(ge=0)]
-CountRange = Annotated[tuple[_From0, _From0], AfterValidator(_ordered)]
-"""(fewest, most), neither below 0."""
+_ORDERED = AfterValidator(_ordered)
+Range = Annotated[tuple[float, float], _ORDERED]
+"""(low, high); the others likewise."""
+PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], _ORDERED]
+NonNegativeRange = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], _ORDERED]
+ShareRange = Annotated[tuple[Share, Share], _ORDERED]
+CountRange = Annotated[tuple[NonNegativeInt, NonNegativeInt], _ORDERED]
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 

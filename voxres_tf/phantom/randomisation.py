@@ -9,28 +9,17 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
-from voxres_tf.config import Positive, Share
-from voxres_tf.schema import Config, CountRange, PositiveRange, Range
-
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-def _from_0(values: tuple[float, float]) -> tuple[float, float]:
-    if values[0] < 0:
-        raise ValueError("a range of 0 or more")
-    return values
-
-
-def _to_1(values: tuple[float, float]) -> tuple[float, float]:
-    if values[1] > 1:
-        raise ValueError("a range of shares, 1 at most")
-    return values
-
-
-NotNegativeRange = Annotated[Range, AfterValidator(_from_0)]
-"""(low, high), neither below 0."""
+from voxres_tf.schema import (
+    Config,
+    CountRange,
+    NonNegativeRange,
+    PositiveRange,
+    Range,
+    Share,
+    ShareRange,
+)
 
 
 class Geometry(Config):
@@ -57,13 +46,13 @@ class Geometry(Config):
     view_mm: PositiveRange = (180.0, 270.0)
     height_mm: PositiveRange = (110.0, 240.0)
     middle_z_mm: Range = (-20.0, 20.0)
-    slices: Positive = 64
+    slices: PositiveInt = 64
     centre_z_mm: Range = (-80.0, 75.0)
-    angles_deg: tuple[NotNegative, NotNegative, NotNegative] = (10.0, 5.0, 6.0)
-    size_sd: NotNegative = 0.05
-    shift_sd_mm: tuple[NotNegative, NotNegative, NotNegative] = (4.0, 6.0, 6.0)
-    lobes_mm: NotNegativeRange = (1.5, 4.0)
-    gyri_mm: NotNegativeRange = (0.3, 1.0)
+    angles_deg: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (10.0, 5.0, 6.0)
+    size_sd: NonNegativeFloat = 0.05
+    shift_sd_mm: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (4.0, 6.0, 6.0)
+    lobes_mm: NonNegativeRange = (1.5, 4.0)
+    gyri_mm: NonNegativeRange = (0.3, 1.0)
     mirrored: Share = 0.5
 
     @model_validator(mode="after")
@@ -110,11 +99,11 @@ class Outside(Config):
     strip_margin_mm: Range = (-1.0, 3.5)
     part_margin_mm: Range = (6.0, 25.0)
     dark_air: Share = 0.3
-    muscle: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.9)
+    muscle: ShareRange = (0.0, 0.9)
     marbling_mm: PositiveRange = (3.0, 10.0)
     clutter: Share = 0.4
-    cluttered: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.2, 1.0)
-    clutter_from_mm: NotNegativeRange = (8.0, 25.0)
+    cluttered: ShareRange = (0.2, 1.0)
+    clutter_from_mm: NonNegativeRange = (8.0, 25.0)
     clutter_mm: PositiveRange = (2.0, 6.0)
 
     @model_validator(mode="after")
@@ -149,14 +138,14 @@ class Contrast(Config):
     """
 
     arbitrary: Share = 0.1
-    arbitrary_signals: NotNegativeRange = (0.05, 1.0)
-    least_difference: NotNegative = 0.12
-    alike_sd: NotNegative = 0.05
-    between: Annotated[NotNegativeRange, AfterValidator(_to_1)] = (0.0, 0.7)
-    power: NotNegativeRange = (0.5, 1.5)
-    relaxation_sd: NotNegative = 0.07
-    tissue_sd: NotNegative = 0.035
-    outside_sd: NotNegative = 0.3
+    arbitrary_signals: NonNegativeRange = (0.05, 1.0)
+    least_difference: NonNegativeFloat = 0.12
+    alike_sd: NonNegativeFloat = 0.05
+    between: ShareRange = (0.0, 0.7)
+    power: NonNegativeRange = (0.5, 1.5)
+    relaxation_sd: NonNegativeFloat = 0.07
+    tissue_sd: NonNegativeFloat = 0.035
+    outside_sd: NonNegativeFloat = 0.3
     fat: PositiveRange = (0.4, 2.2)
     inversion_ms: PositiveRange = (340.0, 520.0)
     magnitude: Share = 0.1
@@ -188,16 +177,16 @@ class Artefacts(Config):
             MP2RAGE's: noise of the whole scale where there is no signal.
     """
 
-    texture: NotNegativeRange = (0.0, 0.06)
-    noise: NotNegativeRange = (0.01, 0.06)
-    noise_grain: NotNegativeRange = (0.0, 0.7)
-    grain_mm: NotNegative = 1.0
-    bias: NotNegativeRange = (0.0, 0.2)
+    texture: NonNegativeRange = (0.0, 0.06)
+    noise: NonNegativeRange = (0.01, 0.06)
+    noise_grain: NonNegativeRange = (0.0, 0.7)
+    grain_mm: NonNegativeFloat = 1.0
+    bias: NonNegativeRange = (0.0, 0.2)
     bias_mm: Annotated[float, Field(ge=10)] = 60.0
-    blur_mm: NotNegativeRange = (0.2, 1.3)
+    blur_mm: NonNegativeRange = (0.2, 1.3)
     thick: Share = 0.3
-    thick_mm: NotNegativeRange = (0.5, 2.0)
-    shift_mm: NotNegativeRange = (0.0, 0.7)
+    thick_mm: NonNegativeRange = (0.5, 2.0)
+    shift_mm: NonNegativeRange = (0.0, 0.7)
     ratio: Share = 0.05
 
 
