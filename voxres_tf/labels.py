@@ -144,7 +144,7 @@ class SchemeFile(Config):
         return self
 
 
-def is_file(name: str) -> bool:
+def is_scheme_file(name: str) -> bool:
     """Whether a scheme's name is that of a JSON file."""
     return name.lower().endswith(".json")
 
@@ -155,7 +155,7 @@ def scheme(name: str) -> LabelScheme:
     Raises:
         DataError: if there is none, or the file is not a `SchemeFile`.
     """
-    if is_file(name):
+    if is_scheme_file(name):
         return _read(Path(name))
     if name not in SCHEMES:
         rule = f"one of {', '.join(SCHEMES)}, or a .json file"

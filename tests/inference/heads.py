@@ -23,8 +23,8 @@ def head(offset: Offset | None = None) -> NDArray[np.float32]:
     voxels = np.indices(SHAPE).reshape(3, -1).T
     at = (voxels - (np.array(SHAPE) - 1) / 2) * SPACING_MM
     if offset is not None:
-        turn = Rotation.from_rotvec(offset.turn_deg, degrees=True)
-        at = turn.inv().apply(at - offset.shift_mm)
+        turn = Rotation.from_rotvec(offset.rotation_deg, degrees=True)
+        at = turn.inv().apply(at - offset.translation_mm)
     radius = np.linalg.norm(at / (30, 38, 33), axis=1)
     bumps = 0.12 * np.sin(at[:, 0] / 6) * np.cos(at[:, 1] / 7) + 0.1 * np.sin(at[:, 2] / 9 + 1)
     inside = [1 / (1 + np.exp((radius + bumps - edge) * 20)) for edge in (1.0, 0.85, 0.6)]

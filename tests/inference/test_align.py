@@ -28,10 +28,10 @@ def tissue(probabilities) -> Tissue:
 
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_an_offset_is_found(offset: Offset) -> None:
-    found, alike = offset_of(tissue(head(offset)), tissue(head()), SPACING_MM)
-    assert found.turn_deg == pytest.approx(offset.turn_deg, abs=0.15)
-    assert found.shift_mm == pytest.approx(offset.shift_mm, abs=0.1)
-    assert alike > 0.98
+    found, soft_dice = offset_of(tissue(head(offset)), tissue(head()), SPACING_MM)
+    assert found.rotation_deg == pytest.approx(offset.rotation_deg, abs=0.15)
+    assert found.translation_mm == pytest.approx(offset.translation_mm, abs=0.1)
+    assert soft_dice > 0.98
 
 
 mm = st.floats(-3, 3)
@@ -44,8 +44,8 @@ def test_there_and_back_is_no_offset(shift) -> None:
     there, back = (offset_of(*pair, SPACING_MM)[0] for pair in ((own, aim), (aim, own)))
     both = np.eye(4)
     for offset in (there, back):
-        turn = Rotation.from_rotvec(offset.turn_deg, degrees=True).as_matrix()
-        both = np.block([[turn, np.array(offset.shift_mm)[:, None]], [0, 0, 0, 1]]) @ both
+        turn = Rotation.from_rotvec(offset.rotation_deg, degrees=True).as_matrix()
+        both = np.block([[turn, np.array(offset.translation_mm)[:, None]], [0, 0, 0, 1]]) @ both
     assert np.abs(both - np.eye(4)).max() < 0.15
 
 
@@ -93,7 +93,7 @@ def test_scans_are_moved_onto_the_first_one() -> None:
     given_, wanted = scans(*offsets), scans(*[Offset()] * 3)
     found, done = aligned(given_, SPACING_MM, NAMES, perfect(*offsets))
     assert (list(done.offsets), done.left) == (["t1-ir", "flair"], {})
-    assert done.offsets["flair"].shift_mm == pytest.approx(OFFSETS[2].shift_mm, abs=0.1)
+    assert done.offsets["flair"].translation_mm == pytest.approx(OFFSETS[2].translation_mm, abs=0.1)
     np.testing.assert_array_equal(found[..., 0], given_[..., 0])
     wrong, left = (np.abs(s[..., 2] - wanted[..., 2]).mean() for s in (given_, found))
     assert left < 0.1 * wrong
@@ -153,6 +153,6 @@ def test_tissues_that_do_not_agree_move_nothing() -> None:
 def test_what_is_flat_has_no_offset() -> None:
     # As a field of view that holds nothing but one tissue.
     flat = np.broadcast_to(np.float32([0, 0, 1, 0]), (*SHAPE, 4))
-    found, alike = offset_of(tissue(flat), tissue(flat), SPACING_MM)
+    found, soft_dice = offset_of(tissue(flat), tissue(flat), SPACING_MM)
     assert max(found.size) < 1e-6
-    assert alike == pytest.approx(1)
+    assert soft_dice == pytest.approx(1)

@@ -51,7 +51,7 @@ def test_the_others_are_moved_onto_the_first_scan(make_predictor, optional, scan
     found = make_predictor(bright, align=True)(scans)
     aim = make_predictor(bright)(Subject("s", {"t1": scans.images["t1"]}, GRID))
     assert (plain.alignment.offsets, list(found.alignment.offsets)) == ({}, ["flair"])
-    assert found.alignment.offsets["flair"].shift_mm == pytest.approx((3, -2, 0), abs=0.2)
+    assert found.alignment.offsets["flair"].translation_mm == pytest.approx((3, -2, 0), abs=0.2)
     assert found.modalities == ("t1", "flair")
     assert "align" in found.seconds
     wrong, left = ((p.labels.data != aim.labels.data).sum() for p in (plain, found))
@@ -76,7 +76,7 @@ def test_what_was_moved_is_told(make_predictor, optional, scans, tmp_path):
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["options"]["align"] is True
     told = report["subjects"][0]["alignment"]["offsets"]["flair"]
-    assert told["shift_mm"] == pytest.approx([3, -2, 0], abs=0.2)
+    assert told["translation_mm"] == pytest.approx([3, -2, 0], abs=0.2)
 
 
 def test_the_contract_says_whether_scans_are_aligned(
@@ -129,8 +129,8 @@ def test_a_server_is_asked_for_each_scan_alone(
     with serve_grpc(model) as address:
         server = {"mode": mode}
         found = connect(address, "grpc", server=server, align=True, probabilities=False)(scans)
-    assert found.alignment.offsets["flair"].shift_mm == pytest.approx(
-        expected.alignment.offsets["flair"].shift_mm, abs=0.02
+    assert found.alignment.offsets["flair"].translation_mm == pytest.approx(
+        expected.alignment.offsets["flair"].translation_mm, abs=0.02
     )
     assert np.mean(found.labels.data != expected.labels.data) < 1e-3
 

@@ -11,7 +11,7 @@ from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import csv_text, read_csv, write_text
-from voxres_tf.labels import SCHEMES, is_file
+from voxres_tf.labels import SCHEMES, is_scheme_file
 from voxres_tf.volume import voxels_of
 
 _SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
@@ -59,7 +59,7 @@ def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
     for files in subjects:
         images = [_relative(files.images.get(m), path) for m in modalities]
         scheme = files.scheme
-        own = _relative(Path(scheme), path) if is_file(scheme) else scheme
+        own = _relative(Path(scheme), path) if is_scheme_file(scheme) else scheme
         rows.append([files.id, *images, _relative(files.labels, path), own])
     write_text(path, csv_text(["subject", *modalities, "label", "scheme"], rows))
 
@@ -111,7 +111,7 @@ def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
     if not any(row.cells.get(m) for m in MODALITIES):
         yield f"subject {id_!r} has no scan"
     scheme = row.cells.get("scheme") or "tissue"
-    if scheme not in SCHEMES and not is_file(scheme):
+    if scheme not in SCHEMES and not is_scheme_file(scheme):
         yield f"scheme {scheme!r} is none of {', '.join(SCHEMES)}, and no .json file"
 
 
@@ -120,7 +120,7 @@ def _subject(row: _Row, manifest: Path) -> SubjectFiles:
     images = {m: voxels_of(manifest.parent / cells[m]) for m in MODALITIES if cells.get(m)}
     labels = voxels_of(manifest.parent / cells["label"]) if cells.get("label") else None
     scheme = cells.get("scheme") or "tissue"
-    own = str(manifest.parent / scheme) if is_file(scheme) else scheme
+    own = str(manifest.parent / scheme) if is_scheme_file(scheme) else scheme
     return SubjectFiles(cells["subject"], images, labels, own)
 
 

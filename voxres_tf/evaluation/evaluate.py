@@ -11,7 +11,7 @@ from tqdm import tqdm
 from voxres_tf.evaluation.pairs import Pair, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, score_subject, summarise
-from voxres_tf.labels import CLASS_NAMES, common_classes, is_file
+from voxres_tf.labels import CLASS_NAMES, common_classes, is_scheme_file
 
 _LEFT_OUT = {
     "mrbrains13": "cerebellum and brainstem left out",
@@ -60,7 +60,7 @@ def evaluate(
     unmasked = []
     pairs = find_pairs(pred, ref, coding)
     schemes = [pair.reference.scheme or "tissue" for pair in pairs]
-    names, own = common_classes(schemes), any(map(is_file, schemes))
+    names, own = common_classes(schemes), any(map(is_scheme_file, schemes))
     for pair in tqdm(pairs, "evaluate", unit="subject", disable=None):
         found, knows_unscored = _score_pair(pair, protocol, coding)
         scores += found

@@ -14,7 +14,7 @@ from voxres_tf.dataset.subject import require_grid
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
 from voxres_tf.grid import Grid, to_canonical
-from voxres_tf.labels import CLASS_NAMES, SCHEMES, LabelScheme, is_file, scheme
+from voxres_tf.labels import CLASS_NAMES, SCHEMES, LabelScheme, is_scheme_file, scheme
 from voxres_tf.volume import Volume, read_volume
 
 PROTOCOLS = MappingProxyType({"mrbrains13": "mrbrains13", "mrbrains18": "mrbrains18", "plain": ""})
@@ -95,7 +95,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
 def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
     """The classes are those of the file's own scheme; what is not scored, the protocol says."""
     classes, scored = own.merge(codes.data, path)
-    if is_file(own.name):
+    if is_scheme_file(own.name):
         every = scored if PROTOCOLS[protocol] else np.ones(classes.shape, np.bool_)
         return Reference(classes, every, codes.grid, True, own.class_names)
     name = PROTOCOLS[protocol]

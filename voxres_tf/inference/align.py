@@ -20,7 +20,7 @@ from voxres_tf.volume import Volume
 FARTHEST = 20.0
 """Millimetres or degrees, more than a head moves between the scans of one session."""
 
-LEAST_ALIKE = 0.75
+LEAST_SOFT_DICE = 0.75
 """A scan is not moved by tissues that agree less with the first one's (see `offset_of`)."""
 
 
@@ -74,9 +74,11 @@ def aligned(
             scarce = name if aim else modalities[0]
             done.left[name] = f"hardly any tissue was found in {scarce} alone"
             continue
-        offset, alike = offset_of(own, aim, spacing_mm)
-        if alike < LEAST_ALIKE:
-            done.left[name] = f"the tissues found in either alone agree by {100 * alike:.0f} % only"
+        offset, soft_dice = offset_of(own, aim, spacing_mm)
+        if soft_dice < LEAST_SOFT_DICE:
+            done.left[name] = (
+                f"the tissues found in either alone agree by {100 * soft_dice:.0f} % only"
+            )
         elif max(offset.size) > FARTHEST:
             done.left[name] = "they seem to lie {:.0f} degrees and {:.0f} mm apart".format(
                 *offset.size

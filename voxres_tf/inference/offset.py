@@ -24,23 +24,23 @@ SMOOTH_MM = (4.0, 1.0)
 LATTICE_MM = 4.0
 """About so far lie the voxels from each other that are compared: some 50,000, for six numbers."""
 
-ASIDE = np.sqrt([[2, 3, 5], [7, 11, 13], [17, 19, 23]])
+JITTER = np.sqrt([[2, 3, 5], [7, 11, 13], [17, 19, 23]])
 """By the fraction of a voxel's indices times these, less a half, the places that are compared lie
 off its centre: at centres alone interpolation would blur one scan and not the other."""
 
 LEAST_SHARE = 0.05
 """Of tissue, smoothed from afar, at such a voxel, in one scan or the other."""
 
-ROUNDS = 10
+MAX_STEPS = 10
 """Steps of Gauss and Newton at most for each of these; two to four are usual."""
 
-ENOUGH = 0.005
+CONVERGED = 0.005
 """A step that is shorter, in these units, is the last."""
 
 UNITS = (0.01, 0.01, 0.01, 1.0, 1.0, 1.0)
 """Radians and millimetres that change about as much."""
 
-SIDES = 0.1 * np.concatenate([np.zeros((1, 6)), np.eye(6), -np.eye(6)])
+STENCIL = 0.1 * np.concatenate([np.zeros((1, 6)), np.eye(6), -np.eye(6)])
 """Where differences are asked for around six numbers: there, and for the central differences."""
 
 RIDGE = (1e-9, 1e-12)
@@ -55,17 +55,17 @@ class Offset:
     """How a scan lies off another on the same grid: turned about the grid's middle, and shifted.
 
     Attributes:
-        turn_deg: rotation vector, degrees, about the grid's right, anterior and superior axes.
-        shift_mm: likewise.
+        rotation_deg: rotation vector, degrees, about the grid's right, anterior and superior axes.
+        translation_mm: likewise.
     """
 
-    turn_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    translation_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def size(self) -> tuple[float, float]:
         """Degrees and millimetres in all."""
-        return float(np.linalg.norm(self.turn_deg)), float(np.linalg.norm(self.shift_mm))
+        return float(np.linalg.norm(self.rotation_deg)), float(np.linalg.norm(self.translation_mm))
 
     def to_scan(self, shape: Sequence[int], spacing_mm: Sequence[float]) -> Affine:
         """Affine [4, 4]: indices of where things belong -> indices of where the scan has them.
@@ -78,8 +78,8 @@ class Offset:
         own = np.diag([*spacing_mm, 1.0])
         own[:3, 3] = -middle * spacing_mm
         there = np.eye(4)
-        there[:3, :3] = Rotation.from_rotvec(self.turn_deg, degrees=True).as_matrix()
-        there[:3, 3] = self.shift_mm
+        there[:3, :3] = Rotation.from_rotvec(self.rotation_deg, degrees=True).as_matrix()
+        there[:3, 3] = self.translation_mm
         return np.asarray(np.linalg.inv(own) @ there @ own)
 
 
@@ -110,23 +110,23 @@ def offset_of(own: Tissue, aim: Tissue, spacing_mm: Sequence[float]) -> tuple[Of
         spacing_mm: of these.
 
     Returns:
-        the offset, and how much the tissues then agree: twice the sum of the products of their
-        smoothed probabilities over the sum of the squares of both, 1 where they are the same.
+        the offset, and the soft Dice of the smoothed probabilities then (Milletari et al. 2016):
+        twice the sum of their products over the sum of the squares of both.
     """
     tissue = np.maximum(own.maps[0].sum(axis=-1), aim.maps[0].sum(axis=-1))
     steps = [max(1, round(LATTICE_MM / mm)) for mm in spacing_mm]
     x, y, z = steps
     voxels = np.argwhere(tissue[::x, ::y, ::z] > LEAST_SHARE) * steps
-    points = (voxels + (voxels @ ASIDE) % 1 - 0.5).T
-    found, alike = np.zeros(6), 0.0
+    points = (voxels + (voxels @ JITTER) % 1 - 0.5).T
+    found, soft_dice = np.zeros(6), 0.0
     for here, there in zip(own.maps, aim.maps, strict=True):
         wanted = _interpolated(there, points)
         differences = _differences(here, wanted, points, spacing_mm)
         found = _least_squares(differences, found)
         left = differences(found)
         moved = wanted + left
-        alike = float(1 - left @ left / (moved @ moved + wanted @ wanted))
-    return _offset(found), alike
+        soft_dice = float(1 - left @ left / (moved @ moved + wanted @ wanted))
+    return _offset(found), soft_dice
 
 
 def _differences(
@@ -152,18 +152,18 @@ def _interpolated(maps: Floats, places: Doubles) -> Doubles:
 def _least_squares(residuals: Callable[[Doubles], Doubles], start: Doubles) -> Doubles:
     """The best of the steps of Gauss and Newton from a start, by central differences."""
     best, least, numbers = start, np.inf, start
-    for _ in range(ROUNDS):
-        here, *sides = (residuals(numbers + side) for side in SIDES)
+    for _ in range(MAX_STEPS):
+        here, *sides = (residuals(numbers + side) for side in STENCIL)
         if (cost := float(here @ here)) >= least:
             break
         best, least = numbers, cost
         more, less = np.split(np.array(sides), 2)
-        slopes = (more - less) / (2 * SIDES[1, 0])
+        slopes = (more - less) / (2 * STENCIL[1, 0])
         normal = slopes @ slopes.T
         normal += (RIDGE[0] * np.trace(normal) / 6 + RIDGE[1]) * np.eye(6)
         change = np.linalg.solve(normal, -slopes @ here)
         numbers = numbers + change
-        if np.abs(change).max() < ENOUGH:
+        if np.abs(change).max() < CONVERGED:
             return numbers
     return best
 

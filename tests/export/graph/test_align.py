@@ -19,14 +19,14 @@ WEIGHTS = ((0, 1, 2, 3), (0, 3, 1, 2), (0, 1, 3, 2))
 @pytest.mark.parametrize("off", OFFSETS)
 def test_the_same_offset_as_in_numpy(off):
     aim, own = head(), head(off)
-    expected, alike = offset_of(*(Tissue.of(p, SPACING_MM) for p in (own, aim)), SPACING_MM)
+    expected, soft_dice = offset_of(*(Tissue.of(p, SPACING_MM) for p in (own, aim)), SPACING_MM)
     spacing = tf.constant(SPACING_MM, tf.float64)
     maps = [offset.smoothed(tf.constant(p), spacing) for p in (own, aim)]
     numbers, found = offset.offset_of(*maps, spacing)
     turn, shift = np.split(numbers.numpy(), 2)
-    np.testing.assert_allclose(np.degrees(turn), expected.turn_deg, atol=1e-4)
-    np.testing.assert_allclose(shift, expected.shift_mm, atol=1e-4)
-    assert float(found) == pytest.approx(alike, abs=1e-6)
+    np.testing.assert_allclose(np.degrees(turn), expected.rotation_deg, atol=1e-4)
+    np.testing.assert_allclose(shift, expected.translation_mm, atol=1e-4)
+    assert float(found) == pytest.approx(soft_dice, abs=1e-6)
 
 
 def test_smoothed_as_in_numpy():

@@ -11,7 +11,7 @@ from voxres_tf.dataset.regrid import HALF_VOXEL
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.offset import interpolated, offset_of, places, smoothed
 from voxres_tf.export.graph.volumes import written
-from voxres_tf.inference.align import FARTHEST, LEAST_ALIKE
+from voxres_tf.inference.align import FARTHEST, LEAST_SOFT_DICE
 from voxres_tf.inference.offset import LEAST_ML
 
 
@@ -35,10 +35,10 @@ def aligned(images: Tensor, spacing_mm: Tensor, segment: Callable[[Tensor], Tens
 
         def moved(number: Tensor) -> Tensor:
             own = found_in(number)
-            numbers, alike = offset_of(smoothed(own, spacing_mm), aims, spacing_mm)
+            numbers, soft_dice = offset_of(smoothed(own, spacing_mm), aims, spacing_mm)
             turn, shift = tf.unstack(tf.reshape(numbers, [2, 3]))
             sizes = tf.stack([tf.norm(turn) * (180 / np.pi), tf.norm(shift)])
-            enough = (_millilitres(own, spacing_mm) >= LEAST_ML) & (alike >= LEAST_ALIKE)
+            enough = (_millilitres(own, spacing_mm) >= LEAST_ML) & (soft_dice >= LEAST_SOFT_DICE)
             scan = images[..., number]
             return tf.cond(
                 enough & (tf.reduce_max(sizes) <= FARTHEST),

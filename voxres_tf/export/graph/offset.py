@@ -12,14 +12,14 @@ import tensorflow as tf
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.geometry import sampled
 from voxres_tf.inference.offset import (
-    ASIDE,
-    ENOUGH,
+    CONVERGED,
+    JITTER,
     LATTICE_MM,
     LEAST_SHARE,
+    MAX_STEPS,
     RIDGE,
-    ROUNDS,
-    SIDES,
     SMOOTH_MM,
+    STENCIL,
     UNITS,
 )
 
@@ -44,16 +44,16 @@ def offset_of(
     steps = tf.cast(tf.maximum(tf.round(LATTICE_MM / spacing_mm), 1), tf.int64)
     x, y, z = tf.unstack(steps)
     voxels = tf.cast(tf.where(tissue[::x, ::y, ::z] > LEAST_SHARE) * steps, tf.float64)
-    points = voxels + tf.matmul(voxels, ASIDE) % 1 - 0.5
-    numbers, alike = tf.zeros(6, tf.float64), tf.constant(0.0, tf.float64)
+    points = voxels + tf.matmul(voxels, JITTER) % 1 - 0.5
+    numbers, soft_dice = tf.zeros(6, tf.float64), tf.constant(0.0, tf.float64)
     for here, there in zip(own, aim, strict=True):
         wanted = interpolated(there, points)
         differences = _Differences(here, wanted, points, spacing_mm)
         numbers = _least_squares(differences, numbers)
         left = tf.reshape(differences(numbers[None]), tf.shape(wanted))
         squares = tf.reduce_sum((left + wanted) ** 2) + tf.reduce_sum(wanted**2)
-        alike = 1 - tf.reduce_sum(left**2) / squares
-    return numbers * UNITS, alike
+        soft_dice = 1 - tf.reduce_sum(left**2) / squares
+    return numbers * UNITS, soft_dice
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class _Differences:
 
 def _least_squares(differences: _Differences, start: Tensor) -> Tensor:
     """`offset._least_squares`: float64 [6]."""
-    half = SIDES[1, 0]
+    half = STENCIL[1, 0]
 
     def step(
         round_: Tensor, numbers: Tensor, best: Tensor, least: Tensor, _: Tensor
     ) -> tuple[Tensor, ...]:
-        found = differences(numbers + SIDES)
+        found = differences(numbers + STENCIL)
         here, more, less = tf.split(found, [1, 6, 6])
         cost = tf.reduce_sum(here**2)
         slopes = (more - less) / (2 * half)
@@ -88,13 +88,13 @@ def _least_squares(differences: _Differences, start: Tensor) -> Tensor:
         change = tf.linalg.solve(normal, -tf.matmul(slopes, here, transpose_b=True))[:, 0]
         after = numbers + change
         better = cost < least
-        done = better & (tf.reduce_max(tf.abs(change)) < ENOUGH)
+        done = better & (tf.reduce_max(tf.abs(change)) < CONVERGED)
         best = tf.where(done, after, tf.where(better, numbers, best))
         return round_ + 1, after, best, tf.minimum(cost, least), better & ~done
 
     first = tf.constant(np.inf, tf.float64)
     return tf.while_loop(
-        lambda round_, *_: _[-1] & (round_ < ROUNDS),
+        lambda round_, *_: _[-1] & (round_ < MAX_STEPS),
         step,
         (tf.constant(0), start, start, first, tf.constant(True)),
         parallel_iterations=1,
