@@ -15,7 +15,7 @@ import click
 from typing_extensions import override
 
 from voxres_tf import __version__
-from voxres_tf.errors import VoxResError
+from voxres_tf.errors import VoxResError, message
 
 COMMANDS = {
     "auto-context": "Train both stages of the paper, ready to predict as one model.",
@@ -85,6 +85,10 @@ class LazyGroup(click.Group):
             ctx.exit(INTERRUPTED)
         except VoxResError as error:
             _fail(ctx, error, str(error))
+        except OSError as error:
+            then = "mend its permissions, or name another"
+            rule, where = "a path that can be used", error.filename or "voxres"
+            _fail(ctx, error, message(where, rule, error.strerror or error, then))
         except Exception as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             _fail(ctx, error, f"{line} (for the traceback: voxres -v COMMAND ...)")

@@ -81,13 +81,15 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     "--keep-spacing", is_flag=True, help="Segment at the scan's own spacing, whatever the model's."
 )
 @click.option(
-    "--resample-to", type=click.Choice(MODALITIES), help="Put the other scans on this one's grid."
+    "--resample-to",
+    type=click.Choice(MODALITIES),
+    help="Put the other scans on this one's grid; the labels lie there.",
 )
 @click.option(
     "--align/--no-align", default=None,
-    help="Move the other scans of a subject onto the model's first one, rigidly, by what is found "
-    "in each alone, in some three times the time. --align is an error where several scans lack "
-    "that one.  [default: the model's]",
+    help="Move the other scans of a subject onto the model's first one, or that of --resample-to, "
+    "rigidly, by what is found in each alone, in some three times the time. --align is an error "
+    "for several scans without that first one.  [default: the model's]",
 )  # fmt: skip
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")

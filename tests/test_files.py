@@ -58,6 +58,18 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_failure_leaves_no_folder_that_was_made_for_it(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="half"):
+        _fail_half_way(tmp_path / "new" / "deep" / "a.txt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_may_be_long_and_in_any_bytes(tmp_path: Path) -> None:
+    files.write_text(tmp_path / ("ä" * 125 + ".txt"), "lat\udce4in")
+    (target,) = tmp_path.iterdir()
+    assert target.read_bytes() == b"lat\xe4in"
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     rule = r"file/x\.csv: a place that can be written. Received: .*Choose another output"

@@ -167,9 +167,18 @@ def test_an_analyze_pair_is_read_and_goes_out_as_nifti(opened: str, tmp_path: Pa
     np.testing.assert_array_equal(volume.data, DATA)
     assert volume.grid.spacing_mm == pytest.approx((1, 1, 2))
     write_volume(tmp_path / "out.nii", volume.data, volume.grid)
-    np.testing.assert_allclose(
-        nib.load(tmp_path / "out.nii").affine, nib.load(tmp_path / "a.img").affine
-    )
+    out = nib.load(tmp_path / "out.nii")
+    np.testing.assert_allclose(out.affine, nib.load(tmp_path / "a.img").affine)
+
+
+def test_what_does_not_say_how_it_lies_goes_out_like_that(tmp_path: Path) -> None:
+    nib.save(nib.AnalyzeImage(DATA, np.diag([-1.0, 1.0, 2.0, 1.0])), tmp_path / "a.img")
+    volume = read_volume(tmp_path / "a.img")
+    write_volume(tmp_path / "out.nii", volume.data, volume.grid)
+    out = nib.load(tmp_path / "out.nii")
+    np.testing.assert_allclose(out.affine, volume.grid.affine)
+    assert [out.header[f"{form}_code"] for form in ("sform", "qform")] == [0, 0]
+    assert not read_grid(tmp_path / "out.nii").oriented
 
 
 def truncated(path: Path) -> Path:
@@ -202,6 +211,19 @@ def test_a_file_that_is_no_image_is_one_line(name: str, content: bytes, tmp_path
         with pytest.raises(DataError, match="a readable NIfTI") as caught:
             read(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_a_file_behind_a_closed_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(13, "No")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    rule = r"T1\.nii: a file that can be read\. Received: No\. Mend its permissions"
+    for read in (read_volume, read_grid):
+        with pytest.raises(DataError, match=rule):
+            read(tmp_path / "T1.nii")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

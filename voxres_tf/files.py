@@ -22,23 +22,27 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place when the block ends without error.
 
     The temporary name keeps the suffixes of the target (`.nii.gz` stays `.nii.gz`), since writers
-    choose their format by it. Works for files and for folders; a folder must not exist yet.
+    choose their format by it. Works for files and for folders; a folder must not exist yet. Folders
+    that were made on the way to it are gone again if nothing came to lie in them.
 
     Raises:
         VoxResError: if nothing can be written there.
     """
-    temporary = target.parent / f".partial-{secrets.token_hex(4)}-{target.name}"
+    end = target.name[-48:]  # of a name that may be as long as names can be
+    temporary = target.parent / f".partial-{secrets.token_hex(4)}-{end}"
+    made: list[Path] = []
     try:
+        made += [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(target)
     except OSError as error:
         raise VoxResError(_unwritable(target, error)) from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        elif temporary.exists():
-            temporary.unlink()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()  # an error if it holds something, as it should
 
 
 def _unwritable(target: Path, error: OSError) -> str:
@@ -47,9 +51,9 @@ def _unwritable(target: Path, error: OSError) -> str:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; bytes of paths that are no UTF-8 stay as they are."""
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_json(target: Path, value: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,13 @@ def read_grid(path: Path) -> Grid:
 
 
 def _open(path: Path) -> SpatialImage:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise DataError(
+            message(path, "a file that can be read", error.strerror, "mend its permissions")
+        ) from error
+    if not there:
         raise DataError(message(path, "a file is there", "nothing", "check the path"))
     try:
         image = nib.load(path)
@@ -115,7 +123,8 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
         )
     header: Any = image.header
     if not hasattr(header, "get_sform"):
-        return Grid(shape, affine, sform=affine, sform_code=1, oriented=tells_place(image))
+        told = tells_place(image)
+        return Grid(shape, affine, affine if told else None, int(told), oriented=told)
     check_header(image, path)
     sform, sform_code = header.get_sform(coded=True)
     qform, qform_code = read_qform(header)
@@ -124,16 +133,29 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
 
 
 def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
-    """Write NIfTI-1 with the affine, both transforms and the form codes of `grid`.
+    """Write one volume, as `write_volumes`."""
+    write_volumes({path: data}, grid)
+
+
+def write_volumes(volumes: Mapping[Path, NDArray[Any]], grid: Grid) -> None:
+    """Write NIfTI-1 with the affine, both transforms and the form codes of a grid: all or none.
 
     Args:
-        path: must end in `.nii` or `.nii.gz`.
-        data: [X, Y, Z] or [X, Y, Z, K]; the first three axes have the shape of `grid`.
+        volumes: file, which ends in `.nii` or `.nii.gz`, -> values [X, Y, Z] or [X, Y, Z, K]; the
+            first three axes have the shape of `grid`.
         grid: where the voxels lie.
 
     Raises:
-        DataError: if the suffix or the shape is wrong.
+        DataError: if a suffix or a shape is wrong.
+        VoxResError: if one cannot be written; what was there before is there still.
     """
+    with ExitStack() as stack:
+        for path, data in volumes.items():
+            image = _image(path, data, grid)
+            nib.save(image, stack.enter_context(atomic_path(path)))
+
+
+def _image(path: Path, data: NDArray[Any], grid: Grid) -> nib.Nifti1Image:
     if not path.name.endswith(NIFTI_SUFFIXES):
         raise DataError(message(path, "NIfTI ends in .nii or .nii.gz", path.name, "rename it"))
     if data.shape[:3] != grid.shape:
@@ -145,5 +167,4 @@ def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
     header.set_xyzt_units("mm", "sec")
     image.set_sform(grid.sform if grid.sform is not None else grid.affine, grid.sform_code)
     image.set_qform(grid.qform if grid.qform is not None else grid.affine, grid.qform_code)
-    with atomic_path(path) as temporary:
-        nib.save(image, temporary)
+    return image

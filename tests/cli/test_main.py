@@ -105,6 +105,15 @@ def test_an_error_of_ours_is_one_line(raising: Any) -> None:
     assert result.stderr == "voxres: T1.nii: a rule\n"
 
 
+def test_an_error_of_the_system_names_the_path(raising: Any) -> None:
+    raising(PermissionError(13, "Permission denied", "closed/T1.nii"))
+    result = run("check")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(
+        "voxres: closed/T1.nii: a path that can be used. Received: Perm"
+    )
+
+
 def test_a_bug_is_one_line_that_tells_how_to_see_more(raising: Any) -> None:
     raising(KeyError("first\nsecond"))
     result = run("check")

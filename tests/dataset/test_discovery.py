@@ -55,6 +55,15 @@ def test_one_scan_in_two_files(tmp_path, scan):
     assert any(re.search(f"subject 1: .*{fault}", problem) for problem in problems)
 
 
+def test_labels_in_two_files_matter_to_those_who_read_them(tmp_path, scan):
+    for name in ("T1.nii", "LabelsForTesting.nii", "LabelsForTesting.nii.gz"):
+        scan(tmp_path / "1" / name)
+    (files,) = find_subjects(tmp_path)
+    assert list(read_subject(files, ("t1",)).images) == ["t1"]
+    with pytest.raises(DataError, match="one file for one scan"):
+        read_subject(files, ("t1",), with_labels=True)
+
+
 def test_nothing_found_names_layouts_and_contents(tmp_path):
     with pytest.raises(DataError, match=r"Received: nothing at that path"):
         find_subjects(tmp_path / "absent")

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import re
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -134,6 +135,9 @@ def test_outputs_do_not_replace_each_other(make_predictor, write_subject, tmp_pa
     for options in (
         {"volumes": out / "s1_dseg.nii.gz"},
         {"volumes": tmp_path / "x", "report": tmp_path / "a" / ".." / "x"},
+        {"volumes": out},
+        {"volumes": tmp_path / "x", "report": tmp_path / "x" / "y"},
+        {"report": tmp_path, "overwrite": True},
     ):
         with pytest.raises(ConfigError, match="a file for each output"):
             predict_all(make_predictor(), [write_subject()], OutputPlan(out, **options))
@@ -206,7 +210,22 @@ def test_a_subject_that_failed_leaves_no_file(
     plan = OutputPlan(tmp_path / "out", save_probabilities=True)
     (outcome,) = predict_all(make_predictor(), [files], plan)
     assert re.search(told, outcome.failure)
-    assert list(plan.out.iterdir()) == []
+    assert not plan.out.exists()
+    # And what was there before is there still.
+    plan.out.mkdir()
+    plan.labels("x").write_text("before")
+    predict_all(make_predictor(), [files], replace(plan, overwrite=True))
+    assert [(p.name, p.read_text()) for p in plan.out.iterdir()] == [("x_dseg.nii.gz", "before")]
+
+
+def test_probabilities_go_with_the_labels_that_they_belong_to(
+    make_predictor, write_subject, tmp_path
+):
+    files, plan = write_subject("x"), OutputPlan(tmp_path / "out", save_probabilities=True)
+    predict_all(make_predictor(), [files], plan)
+    assert plan.probabilities("x").exists()
+    predict_all(make_predictor(), [files], OutputPlan(plan.out, overwrite=True))
+    assert [p.name for p in plan.out.iterdir()] == ["x_dseg.nii.gz"]
 
 
 def test_no_subjects_give_empty_tables(make_predictor, tmp_path):

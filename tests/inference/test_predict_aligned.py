@@ -60,6 +60,29 @@ def test_the_others_are_moved_onto_the_first_scan(make_predictor, optional, scan
     assert make_predictor(bright, align=True, probabilities=False)(scans).probabilities is None
 
 
+def test_labels_lie_on_the_scan_whose_grid_was_asked_for(make_predictor, optional, scans):
+    optional("t1", "flair")
+    found = make_predictor(bright, align=True, resample_to="flair")(scans)
+    aim = make_predictor(bright)(Subject("s", {"flair": scans.images["flair"]}, GRID))
+    assert found.alignment.onto == "flair"
+    assert found.alignment.offsets["t1"].translation_mm == pytest.approx((-3, 2, 0), abs=0.2)
+    wrong = (make_predictor(bright)(scans).labels.data != aim.labels.data).sum()
+    assert (found.labels.data != aim.labels.data).sum() < 0.1 * wrong
+
+
+def test_last_bits_of_probabilities_move_no_scan(make_predictor, optional, scans):
+    optional("t1", "flair")
+    predictor = make_predictor(bright, align=True)
+    expected = predictor(scans).alignment
+    noise = np.random.default_rng(0)
+
+    def trembling(tiles):
+        found = bright(tiles)
+        return found * (1 + 1e-6 * noise.standard_normal(found.shape, np.float32))
+
+    assert make_predictor(trembling, align=True)(scans).alignment == expected
+
+
 def test_what_was_moved_is_told(make_predictor, optional, scans, tmp_path):
     optional("t1", "flair")
     files = {m: tmp_path / f"{m}.nii" for m in scans.images}
@@ -70,7 +93,7 @@ def test_what_was_moved_is_told(make_predictor, optional, scans, tmp_path):
     assert outcome.failure is None
     (note,) = (n for n in outcome.notes if "moved" in n)
     assert re.fullmatch(
-        r"scan: moved onto the first scan: flair by 3\.\d mm and 0\.\d degrees; look at the result",
+        r"scan: moved onto t1: flair by 3\.\d mm and 0\.\d degrees; look at the result",
         note,
     )
     report = json.loads((tmp_path / "run.json").read_text())

@@ -135,7 +135,7 @@ class _SubjectCheck:
 
     def run(self, modalities: Sequence[str], *, need_labels: bool) -> None:
         """Check the files of the modalities, then the labels, against the first that reads."""
-        for fault in self.files.faults:
+        for fault in self.files.faults.values():
             self._add(None, fault)
         for modality in modalities:
             if modality in self.files.images:

@@ -198,8 +198,8 @@ def _subject(id_: str, found: Mapping[str, set[Path]], naming: _Naming) -> Subje
     used = {m: p for m, names in naming.images.items() if (p := _first(found, names))}
     images = {modality: min(paths) for modality, paths in used.items()}
     name = next((name for name in naming.labels if name in found), None)
-    scans = [*used.values(), *([found[name]] if name else [])]
-    faults = tuple(_twice(paths) for paths in scans if len(paths) > 1)
+    volumes = used | ({"labels": found[name]} if name else {})
+    faults = {n: _twice(paths) for n, paths in volumes.items() if len(paths) > 1}
     if name is None:
         return SubjectFiles(id_, images, faults=faults)
     return SubjectFiles(id_, images, min(found[name]), naming.labels[name], faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,14 @@ class SubjectFiles:
         images: modality (see `config.MODALITIES`) -> file.
         labels: file of the reference segmentation, None where there is none.
         scheme: name of the label scheme of that file, or a JSON file (see `labels.scheme`).
-        faults: what is wrong with how it lies there; such a subject cannot be read.
+        faults: modality or "labels" -> what is wrong with how it lies there; it cannot be read.
     """
 
     id: str
     images: Mapping[str, Path]
     labels: Path | None = None
     scheme: str = "tissue"
-    faults: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,9 @@ def read_subject(
         DataError: for faults of the files, a modality or labels that are missing, a file that
             cannot be read, grids that differ, values that are not finite, or a scan of one value.
     """
-    if files.faults:
-        raise DataError(files.faults[0])
+    for name in (*modalities, *(["labels"] if with_labels else [])):
+        if name in files.faults:
+            raise DataError(files.faults[name])
     missing = [m for m in modalities if m not in files.images]
     if missing:
         raise DataError(

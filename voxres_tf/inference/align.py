@@ -1,7 +1,7 @@
 """The scans of a subject put onto each other, by what a model finds in each of them alone.
 
 Contrasts differ too much to be compared voxel by voxel; tissues do not. Each scan is segmented
-alone, and moved rigidly to where its tissues agree best with those of the first one.
+alone, and moved rigidly to where its tissues agree best with those of the one that stays.
 `export.graph.align` does the same in a SavedModel.
 """
 
@@ -21,18 +21,20 @@ FARTHEST = 20.0
 """Millimetres or degrees, more than a head moves between the scans of one session."""
 
 LEAST_SOFT_DICE = 0.75
-"""A scan is not moved by tissues that agree less with the first one's (see `offset_of`)."""
+"""A scan is not moved by tissues that agree less with the other one's (see `offset_of`)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Alignment:
     """What was done to the scans of a subject.
 
     Attributes:
-        offsets: modality -> how its scan lay off the first one's, for those that were moved.
+        onto: modality of the scan that stayed, None where nothing was to be moved.
+        offsets: modality -> how its scan lay off that one, for those that were moved.
         left: modality -> why it was left where it lies.
     """
 
+    onto: str | None = None
     offsets: dict[str, Offset] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
 
@@ -42,8 +44,9 @@ def aligned(
     spacing_mm: Sequence[float],
     modalities: Sequence[str],
     segment: Callable[[Floats], Floats],
+    onto: int = 0,
 ) -> tuple[Floats, Alignment]:
-    """Scans that lie on the first one, and how each of the others lay off it.
+    """Scans that lie on one of them, and how each of the others lay off it.
 
     Without the first one nothing is moved: labels follow it, as those of a training do, so that
     none of the others knows better than all of them where they belong.
@@ -55,6 +58,7 @@ def aligned(
         modalities: names of the M scans.
         segment: an image with one scan -> probabilities, float32 [X, Y, Z, K], class 0 the
             background.
+        onto: number of the scan that stays.
     """
 
     def found_in(number: int) -> Tissue | None:
@@ -64,14 +68,15 @@ def aligned(
 
     done = Alignment()
     there = [n for n in range(len(modalities)) if image[..., n].any()]
-    if len(there) < 2 or there[0]:
+    if len(there) < 2 or there[0] or onto not in there:
         return image, done
-    aim, moved = found_in(0), image.copy()
-    for number in there[1:]:
+    done.onto = modalities[onto]
+    aim, moved = found_in(onto), image.copy()
+    for number in [n for n in there if n != onto]:
         name = modalities[number]
         own = found_in(number) if aim else None
         if aim is None or own is None:
-            scarce = name if aim else modalities[0]
+            scarce = name if aim else done.onto
             done.left[name] = f"hardly any tissue was found in {scarce} alone"
             continue
         offset, soft_dice = offset_of(own, aim, spacing_mm)

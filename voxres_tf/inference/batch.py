@@ -28,7 +28,7 @@ from voxres_tf.inference.notes import (
 from voxres_tf.inference.outputs import OutputPlan, check_outputs
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.inference.prediction import Prediction
-from voxres_tf.volume import write_volume
+from voxres_tf.volume import write_volumes
 
 
 @dataclass
@@ -158,19 +158,12 @@ def _trace(error: Exception) -> str:
 
 
 def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
-    grid = prediction.labels.grid
-    volumes = (prediction.labels, prediction.probabilities)
+    found = (prediction.labels, prediction.probabilities)
     paths = plan.of_subject(prediction.id)
-    written: list[Path] = []
-    try:
-        for path, volume in zip(paths, volumes, strict=False):
-            if volume is not None:
-                write_volume(path, volume.data, grid)
-                written.append(path)
-    except BaseException:  # Ctrl-C too: a subject that has not all of its outputs has none
-        for path in written:
-            path.unlink()
-        raise
+    volumes = {path: v.data for path, v in zip(paths, found, strict=False) if v is not None}
+    write_volumes(volumes, prediction.labels.grid)
+    if plan.overwrite and not plan.save_probabilities:  # those beside the labels of before
+        plan.probabilities(prediction.id).unlink(missing_ok=True)
     return paths
 
 

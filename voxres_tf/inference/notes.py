@@ -101,9 +101,10 @@ def moved_notes(alignment: Alignment) -> list[str]:
     sizes = {name: offset.size for name, offset in alignment.offsets.items()}
     far = {name: s for name, s in sizes.items() if s[0] >= _FAR_DEG or s[1] >= _FAR_MM}
     each = ("{} by {:.1f} mm and {:.1f} degrees".format(n, *s[::-1]) for n, s in far.items())
-    moved = [f"moved onto the first scan: {', '.join(each)}; look at the result"] if far else []
+    onto = alignment.onto
+    moved = [f"moved onto {onto}: {', '.join(each)}; look at the result"] if far else []
     return moved + [
-        f"{name} was not moved onto the first scan: {why}; look at both scans"
+        f"{name} was not moved onto {onto}: {why}; look at both scans"
         for name, why in alignment.left.items()
     ]
 

@@ -40,6 +40,10 @@ CONVERGED = 0.005
 UNITS = (0.01, 0.01, 0.01, 1.0, 1.0, 1.0)
 """Radians and millimetres that change about as much."""
 
+DECIMALS = 3
+"""To which the numbers are rounded, in these units, so that last bits of probabilities do not move
+a scan: what moves it at all changes its own last bits, and by these CLAHE's bins."""
+
 STENCIL = 0.1 * np.concatenate([np.zeros((1, 6)), np.eye(6), -np.eye(6)])
 """Where differences are asked for around six numbers: there, and for the central differences."""
 
@@ -122,7 +126,7 @@ def offset_of(own: Tissue, aim: Tissue, spacing_mm: Sequence[float]) -> tuple[Of
     for here, there in zip(own.maps, aim.maps, strict=True):
         wanted = _interpolated(there, points)
         differences = _differences(here, wanted, points, spacing_mm)
-        found = _least_squares(differences, found)
+        found = np.round(_least_squares(differences, found), DECIMALS)
         left = differences(found)
         moved = wanted + left
         soft_dice = float(1 - left @ left / (moved @ moved + wanted @ wanted))

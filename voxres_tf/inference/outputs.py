@@ -23,7 +23,8 @@ class OutputPlan:
         save_probabilities: write float32 [X, Y, Z, K] beside the labels.
         volumes: CSV of the tissues' volumes.
         report: JSON of versions, options, times and what became of every subject.
-        overwrite: replace files that are there.
+        overwrite: replace files that are there; probabilities that are not asked for go with the
+            labels that they belong to.
         kept: files that are read and are no scans, such as a manifest; never replaced.
     """
 
@@ -105,7 +106,8 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
     inputs = {path.resolve() for files in subjects for path in _inputs(files)}
     inputs |= {path.resolve() for path in plan.kept}
-    clash = [str(path) for path in outputs if path.resolve() in inputs]
+    gone = [plan.probabilities(files.id) for files in subjects if plan.overwrite]
+    clash = [str(path) for path in (*outputs, *gone) if path.resolve() in inputs]
     if clash:
         raise ConfigError(
             message(clash[0], "outputs are no inputs", "a file that is read", "name another output")
@@ -114,6 +116,12 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     if twice:
         raise ConfigError(
             message(twice[0], "a file for each output", "one name for two", "name another output")
+        )
+    folders = {folder for path in outputs for folder in path.resolve().parents}
+    as_folder = [path for path in outputs if path.resolve() in folders or path.is_dir()]
+    if as_folder:
+        raise ConfigError(
+            message(as_folder[0], "a file for each output", "a folder", "name another output")
         )
     there = [str(path) for path in outputs if path.exists()]
     if there and not plan.overwrite:

@@ -52,8 +52,9 @@ class Predictor:
         keep_spacing: resample nothing, whatever spacings the model takes.
         resample_to: modality whose grid the others of a subject on disk are put on; by default
             they must lie on one.
-        align: move the other scans of a subject onto the model's first one, see `align`; the model
-            is asked for each alone. As the contract says by default, where that one is there.
+        align: move the other scans of a subject onto the model's first one, or onto that of
+            `resample_to`, see `align`; the model is asked for each alone. As the contract says by
+            default, where the first one is there.
         probabilities: keep them in the predictions; without them a server in volume mode sends
             labels alone.
 
@@ -188,15 +189,16 @@ class Predictor:
         return taken
 
     def _aligned(self, raw: Prepared, seconds: dict[str, float]) -> tuple[Prepared, Alignment]:
-        """The scans where the first one lies, if they are to be."""
+        """The scans where the one lies on whose grid they are, if they are to be."""
         if not self.align:
             return raw, Alignment()
 
         def alone(image: NDArray[np.float32]) -> NDArray[np.float32]:
             return self._probabilities(replace(raw, image=image), {}, tta=False)
 
+        onto = raw.channels.index(self.resample_to) if self.resample_to else 0
         with timed(seconds, "align"):
-            image, done = aligned(raw.image, raw.working.spacing_mm, raw.channels, alone)
+            image, done = aligned(raw.image, raw.working.spacing_mm, raw.channels, alone, onto)
         return replace(raw, image=image), done
 
     def _tissues(

@@ -13,6 +13,7 @@ from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.geometry import sampled
 from voxres_tf.inference.offset import (
     CONVERGED,
+    DECIMALS,
     JITTER,
     LATTICE_MM,
     LEAST_SHARE,
@@ -49,7 +50,7 @@ def offset_of(
     for here, there in zip(own, aim, strict=True):
         wanted = interpolated(there, points)
         differences = _Differences(here, wanted, points, spacing_mm)
-        numbers = _least_squares(differences, numbers)
+        numbers = tf.round(_least_squares(differences, numbers) * 10**DECIMALS) / 10**DECIMALS
         left = tf.reshape(differences(numbers[None]), tf.shape(wanted))
         squares = tf.reduce_sum((left + wanted) ** 2) + tf.reduce_sum(wanted**2)
         soft_dice = 1 - tf.reduce_sum(left**2) / squares
