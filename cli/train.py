@@ -68,6 +68,8 @@ def command(
     if start:
         click.echo(start.told(config, modalities))
     ids = [part.strip() for part in val.split(",") if part.strip()]
+    if val and not ids:
+        raise click.UsageError(f"--val takes ids of subjects; received {val!r}")
     if ids:
         learning, held_out = split_by_ids(subjects, ids)
     else:

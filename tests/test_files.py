@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxres_tf import files
-from voxres_tf.errors import DataError, OutputExistsError, VoxResError
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, VoxResError
 from voxres_tf.files import csv_text, read_csv
 
 JSON = st.recursive(
@@ -144,6 +144,12 @@ def test_existing_outputs_are_refused_unless_told_otherwise(tmp_path: Path) -> N
     files.refuse_existing(tmp_path, overwrite=True)
     with pytest.raises(OutputExistsError, match="Pass --overwrite"):
         files.refuse_existing(tmp_path, overwrite=False)
+
+
+def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    with pytest.raises(ConfigError, match="outputs are no inputs"):
+        files.refuse_existing(tmp_path / "1", overwrite=True, inputs=[tmp_path / "1" / "map.nii"])
 
 
 def test_the_lock_is_held_against_another_and_released(tmp_path: Path) -> None:

@@ -197,6 +197,16 @@ def test_a_truncated_file_is_one_line(name: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_compressed_file_is_held_to_its_checksum(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 1000, (40, 40, 40)).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "a.nii.gz")
+    whole = (tmp_path / "a.nii.gz").read_bytes()
+    for damaged in (whole[:-8], whole[:-8] + bytes(8)):
+        (tmp_path / "a.nii.gz").write_bytes(damaged)
+        with pytest.raises(DataError, match="a complete image file"):
+            read_volume(tmp_path / "a.nii.gz")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

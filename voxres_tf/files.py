@@ -106,9 +106,11 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ())
 
     Raises:
         OutputExistsError: if it is not to be overwritten.
-        ConfigError: if it is one of the inputs, which are never overwritten.
+        ConfigError: if it is one of the inputs, or a folder that holds one: they are never
+            overwritten.
     """
-    if path.exists() and any(path.samefile(read) for read in inputs if read.exists()):
+    whole = path.resolve()
+    if any(whole in (file, *file.parents) for file in (read.resolve() for read in inputs)):
         raise ConfigError(
             message(path, "outputs are no inputs", "a file that is read", "name another output")
         )

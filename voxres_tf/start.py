@@ -185,10 +185,18 @@ def habits_of(run: Path) -> dict[str, Any]:
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """What a run says of itself, empty before it has begun."""
-    if not (run / SUMMARY_FILE).is_file():
+    """What a run says of itself, empty before it has begun.
+
+    Raises:
+        ConfigError: if that is damaged.
+    """
+    path = run / SUMMARY_FILE
+    if not path.is_file():
         return {}
-    told: dict[str, Any] = json.loads((run / SUMMARY_FILE).read_text(encoding="utf-8"))
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(message(path, "JSON in UTF-8", error, "start a new run")) from error
     return told
 
 

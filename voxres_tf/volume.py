@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def read_volume(path: Path) -> Volume:
     grid = _grid(image, path)  # first, for what is no volume may be too large to read
     try:
         data = np.asanyarray(image.dataobj)
+        _check_whole(path)
     except Exception as error:  # nibabel passes on what zlib, numpy and the OS raise
         raise DataError(
             message(path, "a complete image file", f"{error}", "copy it again from its source")
@@ -106,6 +108,14 @@ def _open(path: Path) -> SpatialImage:
     if not isinstance(image, SpatialImage):
         raise DataError(message(path, "a volume", type(image).__name__, "convert it to NIfTI"))
     return image
+
+
+def _check_whole(path: Path) -> None:
+    """Read a compressed file to its end, where its checksum is; nibabel stops before."""
+    if path.suffix.lower() in (".gz", ".mgz"):
+        with gzip.open(path) as stream:
+            while stream.read(2**20):
+                pass
 
 
 def _grid(image: SpatialImage, path: Path) -> Grid:

@@ -160,6 +160,14 @@ def test_inputs_are_not_replaced(data, ref):
     assert manifest.read_text() == before
 
 
+def test_what_is_scored_is_not_replaced(data):
+    predicted = next((data / "pred").iterdir())
+    before = predicted.read_bytes()
+    result = evaluate(data, "-o", str(predicted), "--overwrite")
+    assert (result.exit_code, predicted.read_bytes()) == (1, before)
+    assert "outputs are no inputs" in result.stderr
+
+
 def test_usage_errors(data):
     assert evaluate(data, pred="none").exit_code == 2
     assert evaluate(data, "--protocol", "other").exit_code == 2

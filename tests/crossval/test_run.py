@@ -184,8 +184,12 @@ def test_scores_of_another_configuration_are_kept(subjects, config, tmp_path, tr
     before = (tmp_path / "cv/scores/all.csv").read_text()
     other = config.updated(training={"seed": config.training.seed + 1})
     trained.clear()
-    with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
-        cross_validate(subjects, tmp_path / "cv", [RowSpec("All", other)], LOO)
+    for row, folds in (
+        (RowSpec("All", other), LOO),
+        (RowSpec("All", config), (LOO[0], LOO[1] + LOO[2])),
+    ):
+        with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
+            cross_validate(subjects, tmp_path / "cv", [row], folds)
     assert not trained
     assert (tmp_path / "cv/scores/all.csv").read_text() == before
 

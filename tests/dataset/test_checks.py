@@ -200,6 +200,15 @@ def test_same_scan_of_two_subjects(sound):
     )
 
 
+def test_same_scan_stored_as_another_type(sound):
+    copy = sound[1].images["t1"].with_name("copy.nii")
+    voxels = np.asarray(nib.load(sound[0].images["t1"]).dataobj)
+    nib.save(nib.Nifti1Image(voxels.astype(np.float32), AFFINE), copy)
+    sound[1].images["t1"] = copy
+    (problem,) = check(sound)
+    assert "those of subject 1" in str(problem)
+
+
 def test_same_scan_as_two_modalities(sound):
     sound[0].images["flair"] = sound[0].images["t1"]
     only(check(sound), "subject 1", "Received: those of subject 1")

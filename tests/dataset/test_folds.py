@@ -53,6 +53,7 @@ def test_a_file_names_the_folds(tmp_path):
         ("subject,fold\n", "Received: no line"),
         ("id,fold\na,1\nb,2\n", "header subject,fold. Received: id, fold"),
         ("subject,fold\na,\nb,2\n", "a subject and its fold on every line"),
+        ("subject,fold\na,1\nb, \n", "fold, empty in line 3"),
     ],
 )
 def test_faults_of_a_file_are_named(tmp_path, text, fault):

@@ -100,6 +100,16 @@ def test_one_file_picks_its_subject_out_of_many(touch):
     assert found == {"2": ("p/2_dseg.nii", "r/2/segm.nii")}
 
 
+@pytest.mark.parametrize("manifest", [True, False])
+def test_another_subject_s_reference_is_none(touch, manifest):
+    root = touch("p/anna_dseg.nii", "r/bert.nii")
+    if manifest:
+        (root / "r/manifest.csv").write_text("subject,t1,label\nbert,t1.nii,bert.nii\n")
+    for ref in (root / "r", *([root / "r/manifest.csv"] if manifest else [])):
+        with pytest.raises(DataError, match=r"every prediction.*none for anna"):
+            find_pairs(root / "p/anna_dseg.nii", ref)
+
+
 @pytest.mark.parametrize(
     ("files", "fault"),
     [

@@ -171,7 +171,7 @@ def test_a_subject_that_fails_leaves_nothing(
     monkeypatch.setattr(write, "write_volume", broken)
     with pytest.raises(VoxResError, match="disk full"):
         write_phantom(tmp_path, 1, 0, "small")
-    assert list((tmp_path / "TrainingData").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize(

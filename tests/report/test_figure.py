@@ -148,6 +148,23 @@ def test_empty_labels_and_a_constant_image_still_make_a_picture(tmp_path):
     assert draw(tmp_path, np.full((8, 8, 3), 7), empty, empty).ndim == 3
 
 
+@pytest.mark.parametrize("shape", [(1, 180, 200), (160, 1, 200), (180, 200, 1)])
+def test_thin_volumes_make_a_picture_to_look_at(tmp_path, shape):
+    labels = np.ones(shape, np.uint8)
+    picture = draw(tmp_path, np.random.default_rng(0).random(shape), labels, labels)
+    assert all(300 < side < 3500 for side in picture.shape[:2])
+
+
+def test_many_classes_have_a_legend_of_several_lines(tmp_path, head):
+    image, labels = head
+    names = ("background", *(f"structure number {n}" for n in range(40)))
+    few, many = (
+        draw(tmp_path, image, labels, labels, class_names=names[:count]) for count in (4, 41)
+    )
+    assert many.shape[0] > few.shape[0] + 60
+    assert many.shape[1] == few.shape[1]
+
+
 def test_shapes_must_agree(head):
     image, labels = head
     with pytest.raises(DataError, match="of one shape"):

@@ -18,11 +18,11 @@ from voxres_tf.crossval.plan import (
     networks_of,
 )
 from voxres_tf.crossval.rows import RowSpec
-from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_order
+from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainNetwork, in_order
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, OutputExistsError, message
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
@@ -69,9 +69,10 @@ def cross_validate(
     for row in rows:
         _require_trainable(row.config, subjects)
     with locked(out):
-        for row in rows:
-            _require_same_row(out, row)
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
+        notes = {row: _told(row, keys[row.config.preprocess], folds) for row in rows}
+        for row, note in notes.items():
+            _require_same_row(out, row, note)
         targets = {row: _targets(row, keys, folds) for row in rows}
         every = [target for found in targets.values() for target in found]
         _work([target.case.cascade for target in every], every, store, engine, say)
@@ -80,7 +81,7 @@ def cross_validate(
             for row, found in targets.items()
         }
         for row, found in scores.items():
-            write_json(_note(out, row), _told(row))
+            write_json(_note(out, row), notes[row])
             write_scores(out / row.file, found)
         write_rows(out, [(row.name, row.file) for row in rows])
         return [Results(row.name, tuple(found)) for row, found in scores.items()]
@@ -127,17 +128,24 @@ def _note(out: Path, row: RowSpec) -> Path:
     return (out / row.file).with_suffix(".json")
 
 
-def _told(row: RowSpec) -> dict[str, Any]:
-    """By what a row's networks were trained, beside the subjects."""
+def _told(row: RowSpec, keys: Keys, folds: Folds) -> dict[str, Any]:
+    """By what a row's networks were trained, and on what."""
     how = None if row.how is None else [row.how.context, row.how.first_stage]
-    return {"config": row.config.model_dump(mode="json"), "auto_context": how}
+    parts = sorted(sorted(keys[id_][:NAME_LENGTH] for id_ in fold) for fold in folds)
+    return {"config": row.config.model_dump(mode="json"), "auto_context": how, "folds": parts}
 
 
-def _require_same_row(out: Path, row: RowSpec) -> None:
+def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
     note = _note(out, row)
-    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != _told(row):
+    if not note.is_file():
+        return
+    try:
+        before = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(message(note, "JSON in UTF-8", error, "remove it")) from error
+    if before != {name: told[name] for name in told if name in before}:
         rule = "a folder holds one row of a name"
-        received = f"scores of {row.name} by another configuration"
+        received = f"scores of {row.name} by another configuration, or on other folds"
         raise OutputExistsError(message(out / row.file, rule, received, "choose another folder"))
 
 

@@ -214,12 +214,11 @@ class _SubjectCheck:
             self._add(path, f"one grid with {reference_path.name}. Received: {fault}.")
 
     def _digest(self, kind: str, path: Path, volume: Volume) -> None:
-        # The voxels, not the file: a scan that was compressed anew is still the same scan.
-        # nibabel gives Fortran order, so the transpose is contiguous without a copy.
-        stored = volume.data.T
-        native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-        voxels = np.ascontiguousarray(native).data
-        self.digests.append((f"{kind} {hashlib.sha256(voxels).hexdigest()}", path))
+        # The voxels, not the file: a scan that was compressed anew, or stored as another type, is
+        # still the same scan. nibabel gives Fortran order, whose transpose is contiguous.
+        voxels = np.ascontiguousarray(volume.data.T, np.float32)
+        name = f"{kind} {voxels.shape} {hashlib.sha256(voxels.data).hexdigest()}"
+        self.digests.append((name, path))
 
 
 def _some(values: Sequence[float]) -> str:

@@ -56,11 +56,12 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
     """
     (_, header), *lines = read_csv(path) or [(1, [])]
     rows = [dict(zip(header, cells, strict=False)) for _, cells in lines]
-    if not rows or any(not row.get("subject") or not row.get("fold") for row in rows):
-        received = ", ".join(map(str, rows[0])) if rows else "no line"
+    pairs = [(row.get("subject", "").strip(), row.get("fold", "").strip()) for row in rows]
+    empty = [f"line {n}" for (n, _), pair in zip(lines, pairs, strict=True) if not all(pair)]
+    if not rows or empty:
+        received = f"{', '.join(header)}, empty in {', '.join(empty)}" if rows else "no line"
         rule = "a subject and its fold on every line, below a header subject,fold"
         raise DataError(message(path, rule, received, "fill it in"))
-    pairs = [(row["subject"].strip(), row["fold"].strip()) for row in rows]
     found = [subject for subject, _ in pairs]
     faults = [f"{s} is unknown" for s in dict.fromkeys(found) if s not in ids]
     faults += [f"{s} is there twice" for s in dict.fromkeys(found) if found.count(s) > 1]

@@ -43,6 +43,12 @@ class Pair:
     prediction: Path
     reference: ReferenceFiles
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that are read."""
+        mask = self.reference.mask
+        return self.prediction, self.reference.labels, *([mask] if mask else [])
+
 
 def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
     """Match predictions and references by subject.
@@ -113,7 +119,11 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
 
 
 def _is_one_subject(ref: Path, references: Mapping[str, ReferenceFiles]) -> bool:
-    return ref.is_file() or next(iter(references.values())).labels.parent == ref
+    """Whether it is an image, or the folder of a subject, which goes by the folder's name."""
+    if ref.is_file():
+        return ref.suffix.lower() != ".csv"
+    ((name, files),) = references.items()
+    return files.labels.parent == ref and name == ref.resolve().name
 
 
 def _subject_folders(ref: Path, coding: str) -> dict[str, ReferenceFiles]:

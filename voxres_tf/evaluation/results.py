@@ -84,14 +84,15 @@ def _checked(path: Path, scores: list[Score]) -> list[Score]:
     if not scores:
         then = "run voxres evaluate on segmentations"
         raise DataError(message(path, "at least one score", "none", then))
-    for line, score in enumerate(scores, start=2):
+    for score in scores:
+        where = f"{path}, subject {score.subject}"
         if score.class_name not in TISSUES:
-            rule = f"line {line} is about one of {', '.join(TISSUES)}"
-            raise DataError(message(path, rule, repr(score.class_name), "mend the line"))
+            rule = f"tissues are {', '.join(TISSUES)}"
+            raise DataError(message(where, rule, repr(score.class_name), "mend the line"))
         defined = [f for name in FIGURES if (f := getattr(score, name)) is not None]
         if not all(math.isfinite(f) and f >= 0 for f in defined) or (score.dice or 0.0) > 1:
-            rule = f"line {line} holds finite figures of 0 or more, Dice at most 1"
-            raise DataError(message(path, rule, ", ".join(map(str, defined)), "mend the line"))
+            rule = "finite figures of 0 or more, Dice at most 1"
+            raise DataError(message(where, rule, ", ".join(map(str, defined)), "mend the line"))
     for (subject, tissue), count in Counter((s.subject, s.class_name) for s in scores).items():
         if count > 1:
             received = f"{count} for {tissue} of {subject}"

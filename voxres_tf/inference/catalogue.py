@@ -58,7 +58,7 @@ def describe(model: str | Path) -> Description:
     folder = resolve_model(model)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     card = folder.resolve().parent / CARD_FILE
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     return Description(folder, read_contract(folder), size / 1e6, card_sections(text))
 
 

@@ -43,8 +43,12 @@ class Head(Protocol):
         """What it is called where its people are listed."""
 
     @property
+    def path(self) -> Path | None:
+        """Its file, None for an anatomy that its name tells."""
+
+    @property
     def sha256(self) -> str | None:
-        """Of its file's content, None for an anatomy that its name tells."""
+        """Of its file's content, None where there is none."""
 
     def person(
         self,

@@ -29,6 +29,7 @@ class MniHead:
     """The packaged anatomy, read when the first person is drawn."""
 
     name: str = "mni152"
+    path: None = None
     sha256: str | None = None
 
     def person(

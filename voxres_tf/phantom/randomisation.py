@@ -177,11 +177,11 @@ class Artefacts(Config):
             MP2RAGE's: noise of the whole scale where there is no signal.
     """
 
-    texture: NonNegativeRange = (0.0, 0.06)
-    noise: NonNegativeRange = (0.01, 0.06)
+    texture: ShareRange = (0.0, 0.06)
+    noise: ShareRange = (0.01, 0.06)
     noise_grain: NonNegativeRange = (0.0, 0.7)
     grain_mm: NonNegativeFloat = 1.0
-    bias: NonNegativeRange = (0.0, 0.2)
+    bias: ShareRange = (0.0, 0.2)
     bias_mm: Annotated[float, Field(ge=10)] = 60.0
     blur_mm: NonNegativeRange = (0.2, 1.3)
     thick: Share = 0.3

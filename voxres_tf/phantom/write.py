@@ -68,7 +68,7 @@ def write_phantom(
     folders = [folder for folder, _, _ in jobs]
     with locked(out):
         for folder in folders:
-            refuse_existing(folder, overwrite=overwrite)
+            refuse_existing(folder, overwrite=overwrite, inputs=_files_of(heads))
         progress = tqdm(jobs, desc="phantom", unit="subject", disable=None)
         for (folder, number, test), head in zip(progress, cycle(heads), strict=False):
             volumes = generate_subject(size, seed, number, test=test, head=head)
@@ -113,7 +113,7 @@ def write_randomised(
     }
     with locked(out):
         folders = [out / str(n) for n in range(1, subjects + 1)]
-        made = _made_before(out, folders, recipe, overwrite=overwrite)
+        made = _made_before(out, folders, recipe, _files_of(heads), overwrite=overwrite)
         files = []
         progress = tqdm(folders, desc="phantom", unit="subject", disable=None)
         for n, folder in enumerate(progress, start=1):
@@ -127,8 +127,17 @@ def write_randomised(
     return out / MANIFEST_NAME
 
 
+def _files_of(heads: Sequence[Head]) -> list[Path]:
+    return [head.path for head in heads if head.path is not None]
+
+
 def _made_before(
-    out: Path, folders: Sequence[Path], recipe: Mapping[str, Any], *, overwrite: bool
+    out: Path,
+    folders: Sequence[Path],
+    recipe: Mapping[str, Any],
+    inputs: Sequence[Path],
+    *,
+    overwrite: bool,
 ) -> Collection[Path]:
     """Those of the folders that hold subjects of this recipe; what is in its way is removed.
 
@@ -143,7 +152,7 @@ def _made_before(
         others = sorted(folder for folder in noted if folder.name.isdigit())
         old = [out / RECIPE_FILE, out / MANIFEST_NAME, *old, *others]
     for path in old:
-        refuse_existing(path, overwrite=overwrite)
+        refuse_existing(path, overwrite=overwrite, inputs=inputs)
     if not goes_on:
         _remove(old)
         write_json(out / RECIPE_FILE, recipe)

@@ -110,7 +110,11 @@ def _mapped(path: Path) -> NDArray[Any]:
 @cache
 def _layout(path: Path, _changed_ns: int, _size: int) -> Mapping[str, Any]:
     """What `numpy.memmap` must be told of an array's file."""
-    array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
+    try:
+        array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        then = "remove this folder, and it is prepared again"
+        raise DataError(message(path.parent, "a prepared subject", error, then)) from error
     order = "C" if array.flags.c_contiguous else "F"
     return {"dtype": array.dtype, "shape": array.shape, "offset": array.offset, "order": order}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -24,6 +25,11 @@ from voxres_tf.report.panels import (
 
 _COLUMNS = 4
 _PANEL_INCHES = 2.6
+_NARROWEST_INCHES = 5.5
+"""Of a picture, so that its heading and its legend have room."""
+
+_SLIMMEST = 3.0
+"""A panel is at most so many times as long as it is wide, or the other way round."""
 
 
 def segmentation_figure(path: Path, cases: Sequence[Case]) -> None:
@@ -46,15 +52,19 @@ def _draw(views: Sequence[View]) -> Figure:
     rows = ["scan", "prediction", *(["reference", "disagreement"] if referenced else [])]
     columns = [(view, level) for view in views for level in view.levels]
     width, height = (max(view.extent_mm[axis] for view in views) for axis in (0, 1))
+    width, height = max(width, height / _SLIMMEST), max(height, width / _SLIMMEST)
     panel = _PANEL_INCHES * height / width
-    size = (_PANEL_INCHES * len(columns) + 0.4, panel * len(rows) + 1.1)
+    names = list(dict.fromkeys(name for view in views for name in view.case.class_names[1:]))
+    across = max(_PANEL_INCHES * len(columns) + 0.4, _NARROWEST_INCHES)
+    lines = math.ceil((sum(len(n) + 4 for n in names) + 28 * referenced) / (10 * across))
+    size = (across, panel * len(rows) + 0.9 + 0.2 * lines)
     figure = Figure(figsize=size, facecolor=BACKGROUND)
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     left = 0.4 / size[0]
     figure.subplots_adjust(
         left=left,
         right=1.0,
-        bottom=0.45 / size[1],
+        bottom=(0.25 + 0.2 * lines) / size[1],
         top=1 - 0.65 / size[1],
         wspace=0.02,
         hspace=0.02,
@@ -73,15 +83,16 @@ def _draw(views: Sequence[View]) -> Figure:
             middle, 1 - 0.2 / size[1], text, color=INK, fontsize=13, ha="center", va="top"
         )  # fmt: skip
         first += len(view.levels)
-    names = [name for view in views for name in view.case.class_names[1:]]
-    _legend(figure, dict.fromkeys(names), with_difference=referenced, bottom=0.08 / size[1])
+    _legend(figure, names, lines, with_difference=referenced, bottom=0.08 / size[1])
     return figure
 
 
-def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bottom: float) -> None:
+def _legend(
+    figure: Figure, names: Sequence[str], lines: int, *, with_difference: bool, bottom: float
+) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=colour, linewidth=2.5, label=literal(name))
-        for name, colour in class_colours(list(names)).items()
+        for name, colour in class_colours(names).items()
     ]
     if with_difference:
         handles.append(Patch(color=DIFFERENCE, label="prediction differs from reference"))
@@ -89,7 +100,7 @@ def _legend(figure: Figure, names: Iterable[str], *, with_difference: bool, bott
         handles=handles,
         loc="lower center",
         bbox_to_anchor=(0.5, bottom),
-        ncols=len(handles),
+        ncols=math.ceil(len(handles) / lines),
         frameon=False,
         labelcolor=INK,
         fontsize=10,

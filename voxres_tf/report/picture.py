@@ -75,11 +75,12 @@ def compared_case(
     found = read_reference(pair.reference, protocol, coding)
     labels = read_prediction(segmentation, found.class_names)
     prediction, common = to_common_axes(labels, segmentation, found, reference)
+    grid = labels.grid if labels.grid.fault(found.grid) else found.grid  # as `to_common_axes`
     return Case(
-        _canonical_scan(scan, labels.grid, segmentation),
+        _canonical_scan(scan, grid, segmentation),
         prediction,
         common.classes,
-        labels.grid.canonical_spacing_mm,
+        common.grid.spacing_mm,
         title,
         dice,
         common.scored,

@@ -12,9 +12,11 @@ validation may show less than the averaged weights could do.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -42,9 +44,14 @@ def averaged(model: keras.Model) -> Iterator[None]:
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write `.weights.h5` atomically; the moving average of the weights, if there is one."""
-    with averaged(model), atomic_path(path) as temporary:
-        model.save_weights(temporary)
+    """Write `.weights.h5` atomically; the moving average of the weights, if there is one.
+
+    It is made elsewhere and copied: where a disk is full, HDF5 would end the process.
+    """
+    with averaged(model), TemporaryDirectory() as folder:
+        model.save_weights(Path(folder) / path.name)
+        with atomic_path(path) as temporary:
+            shutil.copyfile(Path(folder) / path.name, temporary)
 
 
 class RawWeights(keras.callbacks.Callback):

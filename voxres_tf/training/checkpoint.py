@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -29,10 +30,13 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
         these variables with the first step, and resets them when an epoch starts.
 
     Raises:
-        TrainingError: if the state belongs to another network or optimiser.
+        TrainingError: if the state is damaged, or belongs to another network or optimiser.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = dict(stored)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise TrainingError(message(path, "a whole state", error, "start a new run")) from error
     variables = _variables(model)
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in arrays.items() if name != STEP}

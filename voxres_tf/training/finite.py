@@ -69,6 +69,6 @@ class FiniteGuard(keras.callbacks.Callback):
                 rule,
                 received,
                 "look at these subjects, lower the learning rate or set clip_norm; the last "
-                "good weights are kept",
+                "good weights are kept, if there were any",
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from voxres_tf.errors import DataError, message
 from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.model.network import ALL_OUTPUTS
 
@@ -48,11 +49,18 @@ def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
 
     Returns:
         Rows with numbers, None for empty cells; none if there is no file.
+
+    Raises:
+        DataError: if the file is damaged.
     """
     if not path.is_file():
         return []
     (_, header), *lines = read_csv(path) or [(1, [])]
-    rows = [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
+    try:
+        rows = [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
+    except ValueError as error:
+        rule, then = "a row of numbers per epoch", "start a new run"
+        raise DataError(message(path, rule, error, then)) from error
     return [r for r in rows if before_epoch is None or int(r["epoch"] or 0) < before_epoch]
 
 

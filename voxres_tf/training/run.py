@@ -94,6 +94,9 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
     if resume == "must" and not folder.state.is_file():
         raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
     if not folder.config.is_file():
+        if folder.state.is_file():
+            rule, then = "the config.json that it began with", "put it back, or start a new run"
+            raise TrainingError(message(folder.path, rule, "none", then))
         return
     if resume == "never":
         raise TrainingError(
