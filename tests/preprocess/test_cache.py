@@ -197,3 +197,11 @@ def test_two_processes_may_prepare_the_same_subject_at_once(
     (entry,) = cache.cached([files], CONFIG, tmp_path / "cache")
     assert entry.image.shape == (*SHAPE, 2)
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [entry.key]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY"])
+def test_a_damaged_entry_is_named(files: SubjectFiles, tmp_path: Path, content: bytes) -> None:
+    (subject,) = cache.cached([files], CONFIG, tmp_path / "cache")
+    (subject.entry / "image.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"a prepared subject.*Remove this folder"):
+        _ = subject.image
