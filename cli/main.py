@@ -85,10 +85,10 @@ class LazyGroup(click.Group):
             ctx.exit(INTERRUPTED)
         except VoxResError as error:
             _fail(ctx, error, str(error))
-        except OSError as error:
+        except PermissionError as error:
             then = "mend its permissions, or name another"
-            rule, where = "a path that can be used", error.filename or "voxres"
-            _fail(ctx, error, message(where, rule, error.strerror or error, then))
+            where, rule = error.filename or "voxres", "a path that can be used"
+            _fail(ctx, error, message(where, rule, error.strerror, then))
         except Exception as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             _fail(ctx, error, f"{line} (for the traceback: voxres -v COMMAND ...)")

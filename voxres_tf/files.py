@@ -39,8 +39,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise VoxResError(_unwritable(target, error)) from error
     finally:
+        # What is left only if the block failed; its error counts, not one of clearing up.
+        shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):
-            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             for folder in made:
                 folder.rmdir()  # an error if it holds something, as it should
 
@@ -109,8 +111,8 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ())
         ConfigError: if it is one of the inputs, or a folder that holds one: they are never
             overwritten.
     """
-    whole = path.resolve()
-    if any(whole in (file, *file.parents) for file in (read.resolve() for read in inputs)):
+    parts = [part for read in inputs for part in (read, *read.resolve().parents)]
+    if path.exists() and any(path.samefile(part) for part in parts if part.exists()):
         raise ConfigError(
             message(path, "outputs are no inputs", "a file that is read", "name another output")
         )

@@ -105,7 +105,7 @@ def test_an_error_of_ours_is_one_line(raising: Any) -> None:
     assert result.stderr == "voxres: T1.nii: a rule\n"
 
 
-def test_an_error_of_the_system_names_the_path(raising: Any) -> None:
+def test_a_closed_path_is_named(raising: Any) -> None:
     raising(PermissionError(13, "Permission denied", "closed/T1.nii"))
     result = run("check")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -239,6 +239,7 @@ def test_a_call_that_is_repeated_goes_on(tmp_path: Path, label_map: Path) -> Non
         ("geometry", {"thinnest": 2}, r"geometry\.thinnest: .* 1"),
         ("artefacts", {"bias_mm": 1}, r"artefacts\.bias_mm: .* 10"),
         ("contrast", {"least_difference": 0.95}, "least_difference is at most half the width"),
+        ("artefacts", {"bias": (50, 50)}, r"artefacts\.bias\.0: .*less than or equal to 1"),
         ("contrast", {"between": (0.5, 1.2)}, r"contrast\.between\.1: .*less than or equal to 1"),
         ("contrast", {"inversion_ms": (-400, 400)}, r"contrast\.inversion_ms\.0: .* 0"),
         (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from voxres_tf.dataset.manifest import read_manifest
-from voxres_tf.errors import OutputExistsError, VoxResError
+from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.grid import Grid
 from voxres_tf.phantom import write
 from voxres_tf.phantom.contrast import SEQUENCES
@@ -163,3 +166,20 @@ def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         patch.setattr(shutil, "rmtree", denied)
         with pytest.raises(VoxResError, match=r"1: a path that can be replaced.*Permission denied"):
             make(tmp_path, 1, 2, overwrite=True)
+
+
+@pytest.mark.parametrize("randomised", [True, False])
+def test_a_label_map_where_subjects_go_is_never_removed(tmp_path: Path, randomised: bool) -> None:
+    folder = tmp_path / "1" if randomised else tmp_path / "TrainingData" / "1"
+    folder.mkdir(parents=True)
+    head = LabelHead(folder / "aseg.nii.gz")
+    head.path.write_text("a map")
+    how: dict[str, Any] = {"heads": [head], "overwrite": True}
+    call: Callable[[], object] = (
+        partial(write_randomised, tmp_path, 1, 0, config=Randomisation(), **how)
+        if randomised
+        else partial(write.write_phantom, tmp_path, 1, 0, "small", **how)
+    )
+    with pytest.raises(ConfigError, match="outputs are no inputs"):
+        call()
+    assert head.path.read_text() == "a map"

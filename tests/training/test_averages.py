@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from voxres_tf.config import TrainingConfig
-from voxres_tf.training.averages import RawWeights, averaged
+from voxres_tf.errors import VoxResError
+from voxres_tf.training.averages import RawWeights, averaged, save_weights
 from voxres_tf.training.losses import build_optimizer
 
 ONES = np.ones((1, 1), np.float32)
@@ -53,3 +58,21 @@ def test_fit_leaves_the_raw_weights() -> None:
     assert weight(model) == 2
     model.fit(ONES, ONES, verbose=0)
     assert weight(model) == 2.25  # what the callback is there for: 0.5 * 1.5 + 0.5 * 3
+
+
+def test_a_full_disk_is_an_error_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, path = one_weight(0.0), tmp_path / "last.weights.h5"
+    model.train_on_batch(ONES, ONES)
+    save_weights(model, path)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # HDF5 has no part in what lies where the results go.
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(VoxResError, match=r"last\.weights\.h5: .*No space left"):
+        save_weights(model, path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]

@@ -24,7 +24,7 @@ LEAST_SOFT_DICE = 0.75
 """A scan is not moved by tissues that agree less with the other one's (see `offset_of`)."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Alignment:
     """What was done to the scans of a subject.
 
@@ -66,17 +66,16 @@ def aligned(
         only[..., number] = image[..., number]
         return Tissue.of(segment(only), spacing_mm)
 
-    done = Alignment()
     there = [n for n in range(len(modalities)) if image[..., n].any()]
     if len(there) < 2 or there[0] or onto not in there:
-        return image, done
-    done.onto = modalities[onto]
+        return image, Alignment()
+    done = Alignment(modalities[onto])
     aim, moved = found_in(onto), image.copy()
     for number in [n for n in there if n != onto]:
         name = modalities[number]
         own = found_in(number) if aim else None
         if aim is None or own is None:
-            scarce = name if aim else done.onto
+            scarce = name if aim else modalities[onto]
             done.left[name] = f"hardly any tissue was found in {scarce} alone"
             continue
         offset, soft_dice = offset_of(own, aim, spacing_mm)

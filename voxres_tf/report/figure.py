@@ -28,6 +28,10 @@ _PANEL_INCHES = 2.6
 _NARROWEST_INCHES = 5.5
 """Of a picture, so that its heading and its legend have room."""
 
+_LETTERS_PER_INCH = 10
+"""Of the legend, with what stands between its entries."""
+
+_DIFFERS = "prediction differs from reference"
 _SLIMMEST = 3.0
 """A panel is at most so many times as long as it is wide, or the other way round."""
 
@@ -56,7 +60,8 @@ def _draw(views: Sequence[View]) -> Figure:
     panel = _PANEL_INCHES * height / width
     names = list(dict.fromkeys(name for view in views for name in view.case.class_names[1:]))
     across = max(_PANEL_INCHES * len(columns) + 0.4, _NARROWEST_INCHES)
-    lines = math.ceil((sum(len(n) + 4 for n in names) + 28 * referenced) / (10 * across))
+    letters = sum(len(name) + 4 for name in names) + len(_DIFFERS) * referenced
+    lines = math.ceil(letters / (_LETTERS_PER_INCH * across))
     size = (across, panel * len(rows) + 0.9 + 0.2 * lines)
     figure = Figure(figsize=size, facecolor=BACKGROUND)
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
@@ -95,7 +100,7 @@ def _legend(
         for name, colour in class_colours(names).items()
     ]
     if with_difference:
-        handles.append(Patch(color=DIFFERENCE, label="prediction differs from reference"))
+        handles.append(Patch(color=DIFFERENCE, label=_DIFFERS))
     figure.legend(
         handles=handles,
         loc="lower center",
