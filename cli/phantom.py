@@ -48,7 +48,7 @@ def command(
     """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
     OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout. The
-    subjects take the maps in turn.
+    subjects take the maps in turn. The same command goes on where one was interrupted.
     With --randomise it gets 1.. and manifest.csv: subjects whose contrast, slice thickness and
     field of view differ, with or without skull, to train a network that is to meet scans of many
     kinds.

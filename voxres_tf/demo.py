@@ -83,8 +83,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
     _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
     phantom, average = out / "phantom" / "TrainingData" / "1", out / "real" / "mni152"
-    if not phantom.is_dir():
-        write_phantom(out / "phantom", 1, SEED, SIZE)
+    write_phantom(out / "phantom", 1, SEED, SIZE)
     if not average.is_dir():
         write_real(out / "real", overwrite=True)
     simulated = replace(subject_from_folder(phantom), id="phantom")
@@ -115,8 +114,7 @@ def train_demo(out: Path, say: Say, *, steps: int | None = None) -> Demo:
     data, run = out / "data", out / "run"
     say(f"Making {TRAINING_SUBJECTS} subjects to learn from and 1 to segment: {data}")
     unseen = data / "TestData" / "1"
-    if not unseen.is_dir():
-        write_phantom(data, TRAINING_SUBJECTS, SEED, "small", test_subjects=1, overwrite=True)
+    write_phantom(data, TRAINING_SUBJECTS, SEED, "small", test_subjects=1)
     say(f"Training a small VoxResNet for {config.training.steps} steps: {run}")
     folder = RunFolder(train(find_subjects(data / "TrainingData"), run, config))
     training_curves(folder.curves, read_history(folder.history))

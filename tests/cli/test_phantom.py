@@ -33,9 +33,13 @@ def test_subjects_are_written_once(tmp_path: Path) -> None:
     assert first.exit_code == 0, first.output
     assert "1 subjects" in first.output
     assert (tmp_path / "TrainingData" / "1" / "T2_FLAIR.nii.gz").is_file()
-    second = CliRunner().invoke(cli, arguments)
-    assert second.exit_code == 1
-    assert "Pass --overwrite" in second.output
+    before = (tmp_path / "TrainingData" / "1" / "T1.nii.gz").stat().st_mtime_ns
+    again = CliRunner().invoke(cli, arguments)
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "TrainingData" / "1" / "T1.nii.gz").stat().st_mtime_ns == before
+    other = CliRunner().invoke(cli, [*arguments, "--seed", "4"])
+    assert other.exit_code == 1
+    assert "Pass --overwrite" in other.output
 
 
 def test_the_real_scan(tmp_path: Path) -> None:

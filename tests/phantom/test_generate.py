@@ -16,8 +16,9 @@ from voxres_tf.labels import scheme
 from voxres_tf.phantom import write
 from voxres_tf.phantom.anatomy import read_mni
 from voxres_tf.phantom.generate import generate_subject
+from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.sampling import SIZES
-from voxres_tf.phantom.write import write_phantom, write_real
+from voxres_tf.phantom.write import NOTE_FILE, write_phantom, write_real
 from voxres_tf.volume import Volume, read_volume
 
 NAMES = {"T1", "T1_IR", "T2_FLAIR", "LabelsForTraining", "LabelsForTesting"}
@@ -156,7 +157,47 @@ def test_overwrite_replaces_the_folder(
     old.mkdir(parents=True)
     (old / "stale.txt").touch()
     assert write_phantom(tmp_path, 1, 0, "small", overwrite=True) == [old]
-    assert {path.name for path in old.iterdir()} == {f"{name}.nii.gz" for name in NAMES}
+    assert {path.name for path in old.iterdir()} == {NOTE_FILE, *(f"{n}.nii.gz" for n in NAMES)}
+
+
+def test_the_same_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: dict[str, Volume]
+) -> None:
+    made: list[tuple[int, bool]] = []
+
+    def draw(_: str, __: int, number: int, *, test: bool, head: Head) -> dict[str, Volume]:
+        if number == 2 and not made[1:]:
+            made.append((0, False))
+            raise KeyboardInterrupt
+        made.append((number, test))
+        return subject
+
+    monkeypatch.setattr(write, "generate_subject", draw)
+    with pytest.raises(KeyboardInterrupt):
+        write_phantom(tmp_path, 2, 0, "small", test_subjects=1)
+    assert made == [(1, False), (0, False)]
+    folders = write_phantom(tmp_path, 2, 0, "small", test_subjects=1)
+    assert made[2:] == [(2, False), (1, True)]
+    assert all((folder / "T1.nii.gz").is_file() for folder in folders)
+    write_phantom(tmp_path, 3, 0, "small", test_subjects=1)
+    assert made[4:] == [(3, False)]
+    write_phantom(tmp_path, 1, 0, "small", overwrite=True)
+    assert made[5:] == [(1, False)]
+
+
+@pytest.mark.parametrize(("seed", "size"), [(1, "small"), (0, "full")])
+def test_other_subjects_in_the_way_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    subject: dict[str, Volume],
+    seed: int,
+    size: str,
+) -> None:
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
+    write_phantom(tmp_path, 1, 0, "small")
+    with pytest.raises(OutputExistsError, match="TrainingData/1"):
+        write_phantom(tmp_path, 2, seed, size)
+    assert not (tmp_path / "TrainingData" / "2").exists()
 
 
 def test_a_subject_that_fails_leaves_nothing(

@@ -112,7 +112,7 @@ def test_below_a_map_that_cuts_through_the_head_its_lowest_slice_runs_on(
     lattice: LabelLattice, tmp_path: Path
 ) -> None:
     assert lattice.cut is None
-    codes = draw_codes()[:, :, 45:]
+    codes = draw_codes()[:, :, 36:]
     nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "head.nii.gz")
     cut = read_lattice(tmp_path / "head.nii.gz")
     assert cut.cut == 0
@@ -130,7 +130,7 @@ def test_below_a_map_that_cuts_through_the_head_its_lowest_slice_runs_on(
         .deformation,
         np.zeros((0, 4), np.float32),
     )
-    deep = np.float32([[0.0], [-18.0], [-150.0]])
+    deep = np.float32([[0.0], [-60.0], [-150.0]])
     assert person.fractions(deep)[Tissue.MUSCLE, 0] == 1
     assert person.brain_mm(deep)[0] > 40
 
@@ -166,6 +166,24 @@ def test_mirrored_people_are_mirrored(label_map: Path) -> None:
     ]
     assert np.linalg.det(heads[0].deformation.matrix) == pytest.approx(1)
     assert np.linalg.det(heads[1].deformation.matrix) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ((3,), "cortex"),
+        ((2,), "white matter"),
+        ((8, 47), "cerebellar cortex"),
+    ],
+)
+def test_a_map_of_a_part_of_the_brain_is_an_error(
+    missing: tuple[int, ...], named: str, tmp_path: Path
+) -> None:
+    codes = draw_codes()
+    codes[np.isin(codes, missing)] = 0
+    nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "part.nii.gz")
+    with pytest.raises(DataError, match=f"hardly any {named}"):
+        read_lattice(tmp_path / "part.nii.gz")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ _SPACING_TOLERANCE = 0.05
 _LANDMARK_VOXELS = 200
 _LANDMARKS_NEEDED = 6
 _LANDMARK_ERROR_MM = 8.0
+_LEAST_SHARES = MappingProxyType(
+    {
+        "cortex": (Tissue.CORTEX, 0.1),
+        "white matter": (Tissue.WM, 0.1),
+        "cerebellar cortex": (Tissue.CEREBELLAR_GM, 0.0001),
+    }
+)
+"""Of the brain's volume, in which they make up some 45, 35 and 9 %."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,8 @@ def read_lattice(path: Path) -> LabelLattice:
 
     Raises:
         DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, lacks the
-            structures that tell its pose, or has them where no head has them.
+            structures that tell its pose, cortex, white matter or cerebellum, or has structures
+            where no head has them.
     """
     volume = read_volume(path)
     if not np.allclose(volume.grid.spacing_mm, 1.0, atol=_SPACING_TOLERANCE):
@@ -181,6 +191,7 @@ def read_lattice(path: Path) -> LabelLattice:
     codes = to_canonical(volume.data, volume.grid)
     tissues = attached(_tissues(codes, path))
     matrix, shift = _pose(codes, path)
+    _require_whole(tissues, path)
     coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
     distance = signed_mm(closed(BRAIN[coarse], 8), 0.8)
     brain_mm = Field(distance, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM))
@@ -200,6 +211,16 @@ def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     for code in found.astype(int).tolist():
         table[code] = TISSUE_OF[code]
     return table[codes.astype(np.int64)]
+
+
+def _require_whole(tissues: NDArray[np.uint8], path: Path) -> None:
+    """What a map leaves out would be air in the scans, and background in the labels."""
+    sizes = np.bincount(tissues.ravel(), minlength=len(Tissue))
+    brain = sizes[BRAIN].sum()
+    few = [n for n, (t, share) in _LEAST_SHARES.items() if sizes[t] < share * brain]
+    if few:
+        rule, received = f"a map with {', '.join(_LEAST_SHARES)}", f"hardly any {', '.join(few)}"
+        raise DataError(message(path, rule, received, "use a map of the whole brain"))
 
 
 def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:

@@ -28,7 +28,7 @@ RECIPE_FILE = "randomisation.json"
 """Beside randomised subjects: what they were made from; the same recipe goes on with them."""
 
 NOTE_FILE = "made-from.json"
-"""The recipe again, in the folder of each randomised subject: it tells whose the folder is."""
+"""The recipe of a subject, in its folder: it tells whose the folder is."""
 
 
 def write_phantom(
@@ -43,8 +43,9 @@ def write_phantom(
 ) -> list[Path]:
     """Write `out/TrainingData/{1..subjects}` and `out/TestData/{1..test_subjects}`.
 
-    Each folder appears when it is whole. With `overwrite` the folders that are made are replaced,
-    others are left alone.
+    Each folder appears when it is whole. A call that was interrupted, or one that asks for more
+    subjects, goes on with what is there. With `overwrite` the folders of these subjects are made
+    anew, others are left alone.
 
     Args:
         out: folder; created.
@@ -54,25 +55,29 @@ def write_phantom(
         test_subjects: of the test series.
         heads: anatomies, which the subjects take in turn, first those to learn from: with one for
             each subject, nobody is in both series.
-        overwrite: whether folders that are there are replaced.
+        overwrite: whether what is there is replaced, equal subjects too.
 
     Returns:
         the folders of the subjects, in order; none for no subjects.
 
     Raises:
-        OutputExistsError: if one of them is there, before any is made.
+        OutputExistsError: if one of them is there and holds something else, before any is made.
         ConfigError, DataError: as `generate_subject`.
     """
-    jobs = [(out / "TrainingData" / str(n), n, False) for n in range(1, subjects + 1)]
-    jobs += [(out / "TestData" / str(n), n, True) for n in range(1, test_subjects + 1)]
-    folders = [folder for folder, _, _ in jobs]
+    series = {"TrainingData": subjects, "TestData": test_subjects}
+    parts = [(part, n) for part, count in series.items() for n in range(1, count + 1)]
+    folders = [out / part / str(n) for part, n in parts]
     with locked(out):
-        for folder in folders:
+        common = {"format": GENERATOR_FORMAT, "seed": seed, "size": size}
+        recipes = cycle([common | {"head": _named(head)} for head in heads])
+        jobs = zip(folders, parts, cycle(heads), recipes, strict=False)
+        left = [job for job in jobs if overwrite or not _same_recipe(job[0] / NOTE_FILE, job[3])]
+        for folder, *_ in left:
             refuse_existing(folder, overwrite=overwrite, inputs=_files_of(heads))
-        progress = tqdm(jobs, desc="phantom", unit="subject", disable=None)
-        for (folder, number, test), head in zip(progress, cycle(heads), strict=False):
-            volumes = generate_subject(size, seed, number, test=test, head=head)
-            _write_folder(folder, {f"{name}.nii.gz": volume for name, volume in volumes.items()})
+        progress = tqdm(left, desc="phantom", unit="subject", disable=None)
+        for folder, (part, n), head, recipe in progress:
+            volumes = generate_subject(size, seed, n, test=part == "TestData", head=head)
+            _write_folder(folder, volumes, recipe)
     return folders
 
 
@@ -108,7 +113,7 @@ def write_randomised(
     recipe = {
         "format": GENERATOR_FORMAT,
         "seed": seed,
-        "heads": [{"name": head.name, "sha256": head.sha256} for head in heads],
+        "heads": [_named(head) for head in heads],
         "randomisation": config.model_dump(mode="json"),
     }
     with locked(out):
@@ -119,12 +124,15 @@ def write_randomised(
         for n, folder in enumerate(progress, start=1):
             if folder not in made:
                 volumes = randomised_subject(heads[(n - 1) % len(heads)], config, seed, n)
-                named = {f"{name}.nii.gz": volume for name, volume in volumes.items()}
-                _write_folder(folder, named, recipe)
+                _write_folder(folder, volumes, recipe)
             images = {m: folder / f"{stem}.nii.gz" for m, stem in STEMS.items()}
             files.append(SubjectFiles(str(n), images, folder / "labels.nii.gz"))
         write_manifest(out / MANIFEST_NAME, files)
     return out / MANIFEST_NAME
+
+
+def _named(head: Head) -> dict[str, str | None]:
+    return {"name": head.name, "sha256": head.sha256}
 
 
 def _files_of(heads: Sequence[Head]) -> list[Path]:
@@ -201,7 +209,7 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     with locked(out):
         for path in (folder, manifest):
             refuse_existing(path, overwrite=overwrite)
-        _write_folder(folder, {"T1.nii.gz": t1, "labels.nii.gz": Volume(codes, t1.grid)})
+        _write_folder(folder, {"T1": t1, "labels": Volume(codes, t1.grid)})
         write_manifest(manifest, [files])
     return manifest
 
@@ -212,7 +220,7 @@ def _write_folder(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         for name, volume in volumes.items():
-            write_volume(temporary / name, volume.data, volume.grid)
+            write_volume(temporary / f"{name}.nii.gz", volume.data, volume.grid)
         if recipe is not None:
             write_json(temporary / NOTE_FILE, recipe)
         if folder.exists():
