@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from voxres_tf.training.run import (
 )
 from voxres_tf.training.schedules import auxiliary_weight
 from voxres_tf.training.transfer import begin_with, recorded
-from voxres_tf.training.validation import mean_dice
+from voxres_tf.training.validation import mean_dice, network_function
 
 
 def train(
@@ -184,19 +185,21 @@ def _callbacks(
         return [learning[subject_of(len(learning), training.seed, n)].id for n in numbers]
 
     epoch = counter.step // training.steps_per_epoch
-    rows = read_history(folder.history, before_epoch=epoch)
-    made = (row for row in read_history(folder.history) if (row["step"] or 0) <= counter.step)
+    history = read_history(folder.history)
+    rows = [row for row in history if (row["epoch"] or 0) < epoch]
+    made = (row for row in history if (row["step"] or 0) <= counter.step)
     best = max((d for row in made if (d := mean_val_dice(row)) is not None), default=-1.0)
-    validation = [
-        cb.Validation(lambda: mean_dice(model, held_out, config), training, best, folder.best)
-    ]
+    validation = []
+    if held_out:
+        measure = partial(mean_dice, network_function(model), held_out, config)
+        validation = [cb.Validation(measure, training, best, folder.best)]
     guard = FiniteGuard(counter, training, subjects_of_step)
     decay = [cb.AuxiliaryWeightDecay(losses, lambda e: auxiliary_weight(training, e))]
     return [
         counter,
         *(decay if len(losses) > 1 else []),
         guard,
-        *(validation if held_out else []),
+        *validation,
         cb.Recorder(folder.path, counter, rows, columns(config.classes)),
         cb.Checkpoint(folder.state, counter, training, folder.last, guard.require_weights),
         *([RawWeights()] if training.ema else []),

@@ -44,8 +44,8 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float | int | None]]) 
     write_text(path, csv_text(list(rows[0]), [list(row.values()) for row in rows]))
 
 
-def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
-    """Read the rows back, those of epochs before `before_epoch` if that is given.
+def read_history(path: Path) -> list[Row]:
+    """Read the rows back.
 
     Returns:
         Rows with numbers, None for empty cells; none if there is no file.
@@ -57,11 +57,10 @@ def read_history(path: Path, *, before_epoch: int | None = None) -> list[Row]:
         return []
     (_, header), *lines = read_csv(path) or [(1, [])]
     try:
-        rows = [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
+        return [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
     except ValueError as error:
         rule, then = "a row of numbers per epoch", "start a new run"
         raise DataError(message(path, rule, error, then)) from error
-    return [r for r in rows if before_epoch is None or int(r["epoch"] or 0) < before_epoch]
 
 
 def mean_val_dice(row: Mapping[str, float | int | None]) -> float | None:

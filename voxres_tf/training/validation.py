@@ -19,16 +19,20 @@ from voxres_tf.training.run import RunFolder
 
 
 def mean_dice(
-    model: keras.Model, subjects: Sequence[CachedSubject], config: RunConfig
+    network: TileFunction, subjects: Sequence[CachedSubject], config: RunConfig
 ) -> dict[str, float | None]:
     """Mean Dice of each class but the background over the subjects, unscored voxels left out.
+
+    Args:
+        network: tiles -> probabilities, see `network_function`.
+        subjects: whose whole volumes are segmented.
+        config: of the run; the tile is the training crop.
 
     Returns:
         By the class's name: 0 for a subject in which the network misses the class, None where no
         subject's reference has it.
     """
     classes = config.model.classes
-    network = network_function(model)
     scores: list[list[float]] = [[] for _ in range(1, classes)]
     for subject in subjects:
         probabilities = _tiled(network, subject.channels(), config)
@@ -65,7 +69,10 @@ def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
 
 
 def network_function(model: keras.Model) -> TileFunction:
-    """Tiles -> probabilities of the fused output, traced once for tiles of any size."""
+    """Tiles -> probabilities of the fused output, traced once for tiles of any size.
+
+    It follows the weights of the model, as they change.
+    """
 
     @tf.function
     def forward(tiles: tf.Tensor) -> tf.Tensor:
