@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import given
+
+if TYPE_CHECKING:
+    from voxres_tf.phantom.heads import Head
 
 
 @click.command()
@@ -64,7 +69,8 @@ def command(
         raise click.UsageError("--ranges needs --randomise")
     from voxres_tf.phantom.heads import PACKAGED, find_heads
     from voxres_tf.phantom.randomisation import Randomisation
-    from voxres_tf.phantom.write import write_phantom, write_randomised, write_real
+    from voxres_tf.phantom.write import write_phantom, write_real
+    from voxres_tf.phantom.write_randomised import write_randomised
     from voxres_tf.schema import load
 
     if real:
@@ -73,15 +79,25 @@ def command(
     heads = find_heads(anatomies or (PACKAGED,))
     if randomise:
         config = load(Randomisation, ranges) if ranges else Randomisation()
-        click.echo(write_randomised(out, subjects, seed, heads, config, overwrite=overwrite))
+        read = (ranges,) if ranges else ()
+        manifest = write_randomised(
+            out, subjects, seed, heads, config, overwrite=overwrite, inputs=read
+        )
+        click.echo(manifest)
         return
     folders = write_phantom(
         out, subjects, seed, size, test_subjects=test_subjects, heads=heads, overwrite=overwrite
     )
-    if anatomies and test_subjects and len(heads) < len(folders):
-        few = f"anatomies: {len(heads)}, subjects: {len(folders)}"
+    people = [person for person, _ in zip(cycle(map(_person, heads)), folders, strict=False)]
+    if anatomies and set(people[:subjects]) & set(people[subjects:]):
+        few = f"anatomies: {len(set(people))}, subjects: {len(folders)}"
         click.echo(f"Note: TestData has people of TrainingData ({few})")
-    click.echo(f"{out}: {len(folders)} subjects")
+    click.echo(f"{out}: {len(folders)} {'subject' if len(folders) == 1 else 'subjects'}")
+
+
+def _person(head: Head) -> str:
+    """Equal for equal maps, whatever their names."""
+    return head.sha256 or head.name
 
 
 def _refuse(option: str, *names: str) -> None:

@@ -7,7 +7,7 @@ classes of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -77,7 +77,7 @@ class LabelScheme:
                 message(
                     where,
                     f"labels of the scheme {self.name!r} are {sorted(self.classes)}",
-                    f"codes {unknown}",
+                    f"codes [{listed(unknown)}]",
                     then,
                 )
             )
@@ -85,6 +85,12 @@ class LabelScheme:
         scored = np.array([int(v) not in self.unscored for v in values], np.bool_)
         shape = np.shape(codes)
         return classes[inverse].reshape(shape), scored[inverse].reshape(shape)
+
+
+def listed(codes: Sequence[float]) -> str:
+    """Codes as text, the first eight of many."""
+    shown = ", ".join(f"{code:.9g}" for code in codes[:8])
+    return shown + (f" and {len(codes) - 8} more" if len(codes) > 8 else "")
 
 
 def _scheme(name: str, classes: dict[int, int], unscored: tuple[int, ...] = ()) -> LabelScheme:

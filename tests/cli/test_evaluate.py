@@ -160,6 +160,17 @@ def test_inputs_are_not_replaced(data, ref):
     assert manifest.read_text() == before
 
 
+def test_a_label_scheme_is_not_replaced(data):
+    own, manifest = data / "own.json", data / "own.csv"
+    own.write_text('{"classes": ["background", "CSF", "GM", "WM"], "codes": {"0": 0, "1": 1}}')
+    rows = [f"{n},ref/{n}/T1.nii.gz,ref/{n}/LabelsForTesting.nii.gz,own.json" for n in "12"]
+    manifest.write_text("\n".join(["subject,t1,label,scheme", *rows]))
+    before = own.read_text()
+    result = evaluate(data, "-o", str(own), "--overwrite", ref="own.csv")
+    assert (result.exit_code, own.read_text()) == (1, before)
+    assert "outputs are no inputs" in result.stderr
+
+
 def test_what_is_scored_is_not_replaced(data):
     predicted = next((data / "pred").iterdir())
     before = predicted.read_bytes()

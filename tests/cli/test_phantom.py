@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
-from voxres_tf.phantom import write
+from voxres_tf.phantom import write, write_randomised
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -31,7 +31,7 @@ def test_subjects_are_written_once(tmp_path: Path) -> None:
     arguments = ["phantom", str(tmp_path), "--subjects", "1", "--seed", "3", "--size", "small"]
     first = CliRunner().invoke(cli, arguments)
     assert first.exit_code == 0, first.output
-    assert "1 subjects" in first.output
+    assert first.output.endswith(": 1 subject\n")
     assert (tmp_path / "TrainingData" / "1" / "T2_FLAIR.nii.gz").is_file()
     before = (tmp_path / "TrainingData" / "1" / "T1.nii.gz").stat().st_mtime_ns
     again = CliRunner().invoke(cli, arguments)
@@ -49,17 +49,20 @@ def test_the_real_scan(tmp_path: Path) -> None:
     assert not (tmp_path / "TrainingData").exists()
 
 
-@pytest.mark.parametrize(("maps", "note"), [(3, True), (4, False)])
+@pytest.mark.parametrize(
+    ("maps", "people", "note"), [(3, 3, True), (4, 4, False), (4, 3, True), (4, 2, True)]
+)
 def test_people_who_are_in_both_series_are_told(
-    maps: int, note: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    maps: int, people: int, note: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write, "write_phantom", lambda *_, **__: [tmp_path] * 4)
-    options = ["--subjects", "2", "--test-subjects", "2", *["--anatomies", "nilearn"] * maps]
+    for n in range(maps):
+        (tmp_path / f"{n}.nii.gz").write_text(str(n % people))
+    options = ["--subjects", "2", "--test-subjects", "2", "--anatomies", str(tmp_path)]
     done = CliRunner().invoke(cli, ["phantom", str(tmp_path), *options])
     assert done.exit_code == 0, done.output
-    assert (
-        "TestData has people of TrainingData (anatomies: 3, subjects: 4)" in done.output
-    ) == note
+    told = f"TestData has people of TrainingData (anatomies: {people}, subjects: 4)"
+    assert (told in done.output) == note
 
 
 def test_people_of_a_label_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +72,7 @@ def test_people_of_a_label_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         made.append([out.name, str(subjects), str(seed), *(head.name for head in heads)])
         return out / "manifest.csv"
 
-    monkeypatch.setattr(write, "write_randomised", fake)
+    monkeypatch.setattr(write_randomised, "write_randomised", fake)
     (tmp_path / "a.nii.gz").touch()
     options = ["--anatomies", str(tmp_path), "--anatomies", "nilearn", "--randomise"]
     arguments = ["phantom", str(tmp_path / "out"), *options, "--subjects", "7", "--seed", "2"]

@@ -214,6 +214,16 @@ def test_same_scan_as_two_modalities(sound):
     only(check(sound), "subject 1", "Received: those of subject 1")
 
 
+def test_labels_in_the_place_of_a_scan(sound):
+    sound[0].images["flair"] = sound[0].labels
+    only(check(sound), "subject 1", "Received: those of subject 1")
+
+
+def test_subjects_without_a_scan(sound):
+    bare = [SubjectFiles(files.id, {}, files.labels) for files in sound[:1]]
+    only(check(bare), "subject 1", "a subject has a scan. Received: labels alone.")
+
+
 def test_everything_at_once(sound, scan, drawing):
     del sound[0].images["flair"]
     drawing(sound[0].labels, (0, 9))

@@ -125,6 +125,18 @@ def test_incomplete_subject_is_not_dropped(mrbrains13):
         subject_from_folder(mrbrains13 / "TrainingData" / "2")
 
 
+def test_labels_of_another_layout_hide_no_scans(mrbrains13, drawing):
+    drawing(mrbrains13 / "TrainingData" / "1" / "segm.nii.gz", range(9))
+    subjects = find_subjects(mrbrains13)
+    assert (ids(subjects), subjects[0].scheme) == (["1", "2", "10"], "mrbrains13")
+
+
+def test_labels_alone_are_a_subject(tmp_path, drawing):
+    drawing(tmp_path / "7" / "segm.nii.gz", range(9))
+    (files,) = find_subjects(tmp_path)
+    assert (files.id, files.images, files.scheme) == ("7", {}, "mrbrains18")
+
+
 def test_mrbrains18(mrbrains18):
     subjects = find_subjects(mrbrains18)
     folder = mrbrains18 / "training"

@@ -13,12 +13,13 @@ from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.files import file_hash, locked
 from voxres_tf.labels import scheme
-from voxres_tf.phantom import write
+from voxres_tf.phantom import folders, write
 from voxres_tf.phantom.anatomy import read_mni
+from voxres_tf.phantom.folders import NOTE_FILE
 from voxres_tf.phantom.generate import generate_subject
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.sampling import SIZES
-from voxres_tf.phantom.write import NOTE_FILE, write_phantom, write_real
+from voxres_tf.phantom.write import write_phantom, write_real
 from voxres_tf.volume import Volume, read_volume
 
 NAMES = {"T1", "T1_IR", "T2_FLAIR", "LabelsForTraining", "LabelsForTesting"}
@@ -209,7 +210,7 @@ def test_a_subject_that_fails_leaves_nothing(
         path.touch()
 
     monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
-    monkeypatch.setattr(write, "write_volume", broken)
+    monkeypatch.setattr(folders, "write_volume", broken)
     with pytest.raises(VoxResError, match="disk full"):
         write_phantom(tmp_path, 1, 0, "small")
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -34,10 +34,13 @@ class Line:
 def test_files_folders_and_the_packaged_one(tmp_path: Path, label_map: Path) -> None:
     for name in ("b.nii.gz", "a.nii", "c.mgz"):
         (tmp_path / name).touch()
+    (tmp_path / "D.NII.GZ").touch()
     for name in ("LICENSE.txt", "._a.nii"):
         (tmp_path / name).touch()
     found = find_heads([tmp_path, label_map, PACKAGED])
-    assert [head.name for head in found] == ["a.nii", "b.nii.gz", "c.mgz", "head.nii.gz", "mni152"]
+    assert [head.name for head in found] == [
+        "D.NII.GZ", "a.nii", "b.nii.gz", "c.mgz", "head.nii.gz", "mni152",
+    ]  # fmt: skip
     assert isinstance(found[0], LabelHead)
     assert isinstance(found[-1], MniHead)
 
@@ -56,6 +59,8 @@ def test_the_content_of_a_map_tells_it_from_others_of_its_name(tmp_path: Path) -
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Check the path"):
         find_heads([tmp_path / "none"])
+    with pytest.raises(DataError, match="an empty one"):
+        find_heads([""])
     with pytest.raises(DataError, match=r"label maps in \.nii"):
         find_heads([tmp_path])
 

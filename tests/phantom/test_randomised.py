@@ -25,7 +25,7 @@ from voxres_tf.phantom.randomisation import (
     Randomisation,
 )
 from voxres_tf.phantom.randomised import _draw_geometry, randomised_subject
-from voxres_tf.phantom.write import write_randomised
+from voxres_tf.phantom.write_randomised import write_randomised
 from voxres_tf.schema import parse
 from voxres_tf.volume import Volume
 

@@ -14,13 +14,15 @@ import pytest
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.grid import Grid
-from voxres_tf.phantom import write
+from voxres_tf.phantom import write_randomised as module
 from voxres_tf.phantom.contrast import SEQUENCES
+from voxres_tf.phantom.folders import NOTE_FILE, RECIPE_FILE
 from voxres_tf.phantom.heads import Head
 from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomisation import Randomisation
-from voxres_tf.phantom.write import RECIPE_FILE, write_randomised
+from voxres_tf.phantom.write import write_phantom, write_real
+from voxres_tf.phantom.write_randomised import write_randomised
 from voxres_tf.volume import Volume, read_volume
 
 
@@ -42,7 +44,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
         voxels = np.full((2, 2, 2), seed, np.uint8)
         return dict.fromkeys((*SEQUENCES, "labels"), Volume(voxels, Grid((2, 2, 2), np.eye(4))))
 
-    monkeypatch.setattr(write, "randomised_subject", draw)
+    monkeypatch.setattr(module, "randomised_subject", draw)
     return made
 
 
@@ -132,7 +134,7 @@ def test_subjects_of_another_generator_are_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, 1, 1)
-    monkeypatch.setattr(write, "GENERATOR_FORMAT", write.GENERATOR_FORMAT + 1)
+    monkeypatch.setattr(module, "GENERATOR_FORMAT", module.GENERATOR_FORMAT + 1)
     with pytest.raises(OutputExistsError, match=r"randomisation\.json"):
         make(tmp_path, 2, 1)
     assert make(tmp_path, 2, 1, overwrite=True) == [1, 1]
@@ -178,8 +180,62 @@ def test_a_label_map_where_subjects_go_is_never_removed(tmp_path: Path, randomis
     call: Callable[[], object] = (
         partial(write_randomised, tmp_path, 1, 0, config=Randomisation(), **how)
         if randomised
-        else partial(write.write_phantom, tmp_path, 1, 0, "small", **how)
+        else partial(write_phantom, tmp_path, 1, 0, "small", **how)
     )
     with pytest.raises(ConfigError, match="outputs are no inputs"):
         call()
     assert head.path.read_text() == "a map"
+
+
+def test_ranges_that_are_read_are_never_replaced(tmp_path: Path) -> None:
+    ranges = tmp_path / RECIPE_FILE
+    ranges.write_text("{}")
+    with pytest.raises(ConfigError, match="outputs are no inputs"):
+        write_randomised(
+            tmp_path, 1, 0, [MniHead()], Randomisation(), overwrite=True, inputs=[ranges]
+        )
+    assert ranges.read_text() == "{}"
+
+
+def test_a_subject_whose_file_was_deleted_is_made_again(tmp_path: Path, drawn: Drawn) -> None:
+    make(tmp_path, 2, 1)
+    (tmp_path / "1" / "T1.nii.gz").unlink()
+    assert make(tmp_path, 2, 1) == [1, 1]
+    assert drawn == [(1, 1), (1, 2), (1, 1)]
+
+
+def test_what_fails_at_the_first_subject_costs_nothing(tmp_path: Path, drawn: Drawn) -> None:
+    drawn.stop = 1
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, 2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    drawn.stop = 0
+    assert make(tmp_path, 2, 2) == [2, 2]
+    drawn.stop = 1
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, 2, 3, overwrite=True)
+    drawn.stop = 0
+    assert make(tmp_path, 2, 2) == [2, 2]
+
+
+def test_overwrite_leaves_subjects_of_mrbrains13s_layout(tmp_path: Path) -> None:
+    other = tmp_path / "2"
+    other.mkdir()
+    (other / NOTE_FILE).write_text('{"subject": "TrainingData/2"}')
+    make(tmp_path, 1, 1, overwrite=True)
+    assert (other / NOTE_FILE).is_file()
+
+
+@pytest.mark.parametrize("first", ["mrbrains13", "real", "randomised"])
+def test_one_data_set_in_a_folder(tmp_path: Path, first: str) -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "mrbrains13": partial(write_phantom, tmp_path, 1, 0, "small"),
+        "real": partial(write_real, tmp_path),
+        "randomised": partial(make, tmp_path, 1, 0),
+    }
+    calls[first]()
+    before = sorted(tmp_path.rglob("*"))
+    for name in calls.keys() - {first}:
+        with pytest.raises(OutputExistsError, match=str(tmp_path)):
+            calls[name]()
+    assert sorted(tmp_path.rglob("*")) == before

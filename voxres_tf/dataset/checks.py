@@ -16,7 +16,7 @@ from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.grid import Grid
-from voxres_tf.labels import LabelScheme, common_classes, scheme
+from voxres_tf.labels import LabelScheme, common_classes, listed, scheme
 from voxres_tf.volume import Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
@@ -143,6 +143,8 @@ class _SubjectCheck:
             else:
                 has = ", ".join(self.files.images) or "no scan"
                 self._add(None, f"the modality {modality} is missing. Received: {has}.")
+        if not (self.files.images or modalities):
+            self._add(None, "a subject has a scan. Received: labels alone.")
         if self.files.labels is not None:
             self._labels(self.files.labels)
         elif need_labels:
@@ -158,17 +160,17 @@ class _SubjectCheck:
         if volume.data.min() == volume.data.max():
             self._add(path, f"a scan has contrast. Received: {volume.data.flat[0]} everywhere.")
         else:
-            self._digest("image", path, volume)
+            self._digest(path, volume)
 
     def _labels(self, path: Path) -> None:
         volume = self._read(path)
         if volume is None:
             return
-        self._digest("labels", path, volume)
+        self._digest(path, volume)
         codes = np.unique(volume.data)
         broken = codes[codes != np.rint(codes)]
         if broken.size:
-            self._add(path, f"label codes are whole numbers. Received: {_some(broken.tolist())}.")
+            self._add(path, f"label codes are whole numbers. Received: {listed(broken.tolist())}.")
             return
         try:
             self._codes(path, codes, scheme(self.files.scheme))
@@ -179,11 +181,11 @@ class _SubjectCheck:
         unknown = rules.unknown_codes(codes)
         if unknown:
             rule = f"labels of the scheme {rules.name!r} are {sorted(rules.classes)}"
-            self._add(path, f"{rule}. Received: {_some(unknown)}.")
+            self._add(path, f"{rule}. Received: {listed(unknown)}.")
             return
         classes, scored = rules.merge(codes, path)
         if not np.any((classes > 0) & scored):
-            self._add(path, f"labels mark tissue. Received: no code but {_some(codes.tolist())}.")
+            self._add(path, f"labels mark tissue. Received: no code but {listed(codes.tolist())}.")
 
     def _read(self, path: Path) -> Volume | None:
         """The volume, None if it cannot be read or has values that are not finite."""
@@ -213,17 +215,12 @@ class _SubjectCheck:
         if fault:
             self._add(path, f"one grid with {reference_path.name}. Received: {fault}.")
 
-    def _digest(self, kind: str, path: Path, volume: Volume) -> None:
+    def _digest(self, path: Path, volume: Volume) -> None:
         # The voxels, not the file: a scan that was compressed anew, or stored as another type, is
         # still the same scan. nibabel gives Fortran order, whose transpose is contiguous.
         voxels = np.ascontiguousarray(volume.data.T, np.float32)
-        name = f"{kind} {voxels.shape} {hashlib.sha256(voxels.data).hexdigest()}"
+        name = f"{voxels.shape} {hashlib.sha256(voxels.data).hexdigest()}"
         self.digests.append((name, path))
-
-
-def _some(values: Sequence[float]) -> str:
-    shown = ", ".join(f"{value:.9g}" for value in values[:8])
-    return shown + (f" and {len(values) - 8} more" if len(values) > 8 else "")
 
 
 def _repeated_ids(subjects: Sequence[SubjectFiles]) -> Iterator[Problem]:

@@ -79,7 +79,8 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
             training and test folders (MRBrainS13's `TrainingData` and `TestData`) means the
             training subjects; name the test folder itself to get the others. Of a folder that
             holds `manifest.csv`, the manifest counts.
-        layout: one of `LAYOUTS`, or `auto` for the first of them that fits.
+        layout: one of `LAYOUTS`, or `auto` for the first of them that fits, one with scans
+            before one with labels alone.
 
     Returns:
         At least one subject. A folder with a scan or labels of its layout is a subject, however
@@ -94,10 +95,14 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
         rule = f"a layout is auto, {', '.join(LAYOUTS)}"
         raise ConfigError(message("layout", rule, repr(layout), "choose one of these"))
     tried = LAYOUTS if layout == "auto" else (layout,)
+    bare: list[SubjectFiles] = []
     for name in tried:
         found = _manifest(root) if name == "manifest" else _collect(root, _NAMINGS[name])
-        if found:
+        if found and (name == "manifest" or any(files.images for files in found)):
             return sorted(found, key=lambda files: natural_key(files.id))
+        bare = bare or found
+    if bare:  # Labels alone, as a stray file of another layout may be.
+        return sorted(bare, key=lambda files: natural_key(files.id))
     raise DataError(
         message(
             root,

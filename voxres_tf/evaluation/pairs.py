@@ -11,6 +11,7 @@ from voxres_tf.dataset.layouts import MANIFEST_NAME, find_subjects
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
+from voxres_tf.labels import is_scheme_file
 from voxres_tf.volume import NIFTI_SUFFIXES
 
 TESTING_NAME, TRAINING_NAME = "labelsfortesting", "labelsfortraining"
@@ -46,8 +47,9 @@ class Pair:
     @property
     def files(self) -> tuple[Path, ...]:
         """All that are read."""
-        mask = self.reference.mask
-        return self.prediction, self.reference.labels, *([mask] if mask else [])
+        mask, scheme = self.reference.mask, self.reference.scheme
+        own = [Path(scheme)] if scheme and is_scheme_file(scheme) else []
+        return self.prediction, self.reference.labels, *([mask] if mask else []), *own
 
 
 def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:

@@ -74,8 +74,8 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
-        then = "pass --protocol mrbrains13, or --ref-coding training to score every voxel"
-        raise DataError(message(files.labels, rule, "MRBrainS13's training coding", then))
+        then = "pass --protocol mrbrains13 or mrbrains18, or --ref-coding training for all voxels"
+        raise DataError(message(files.labels, rule, "a training coding, as of MRBrainS", then))
     # MRBrainS18 knows the codes of MRBrainS13, by the same classes, and two more.
     training = SCHEMES[PROTOCOLS[protocol] or "mrbrains18"]
     if is_training:

@@ -52,9 +52,8 @@ def integrate(velocity: tuple[Field, Field, Field]) -> Warp:
         warp = Warp((x, y, z))
     least = float(warp.jacobian().min())
     if least <= 0:
-        raise VoxResError(
-            message("warp", "Jacobians above 0", f"{least:.3f}", "use a smoother or weaker field")
-        )
+        then = "lower lobes_mm and gyri_mm"
+        raise VoxResError(message("warp", "Jacobians above 0", f"{least:.3f}", then))
     return warp
 
 

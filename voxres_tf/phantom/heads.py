@@ -166,11 +166,13 @@ def find_heads(sources: Sequence[str | Path]) -> list[Head]:
     heads: list[Head] = []
     for source in sources:
         path = Path(source)
+        if not str(source).strip():  # which Path takes for the working folder
+            raise DataError(message("anatomies", "a path", "an empty one", "check the path"))
         if str(source) == PACKAGED:
             heads.append(MniHead())
         elif path.is_dir():
             named = (f for f in path.iterdir() if not f.name.startswith("."))
-            files = sorted(f for f in named if f.name.endswith(_SUFFIXES))
+            files = sorted(f for f in named if f.name.lower().endswith(_SUFFIXES))
             if not files:
                 raise DataError(
                     message(path, "label maps in .nii, .nii.gz or .mgz", "none", "name another")

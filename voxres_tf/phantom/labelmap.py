@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import file_hash
@@ -19,7 +18,8 @@ from voxres_tf.grid import to_canonical
 from voxres_tf.phantom.anatomy import LATTICE_STEP_MM, closed, ellipsoid, signed_mm
 from voxres_tf.phantom.deformation import Deformation, Pose, random_deformation
 from voxres_tf.phantom.field import Field, Floats
-from voxres_tf.phantom.freesurfer import LANDMARKS, TISSUE_OF
+from voxres_tf.phantom.freesurfer import TISSUE_OF
+from voxres_tf.phantom.landmarks import common_pose
 from voxres_tf.phantom.lesions import draw_lesions
 from voxres_tf.phantom.mending import (
     BRAIN,
@@ -34,9 +34,6 @@ from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.volume import read_volume
 
 _SPACING_TOLERANCE = 0.05
-_LANDMARK_VOXELS = 200
-_LANDMARKS_NEEDED = 6
-_LANDMARK_ERROR_MM = 8.0
 _LEAST_SHARES = MappingProxyType(
     {
         "cortex": (Tissue.CORTEX, 0.1),
@@ -51,7 +48,7 @@ _LEAST_SHARES = MappingProxyType(
 class LabelHead:
     """A label map on disk, in any orientation, with or without what lies outside the brain.
 
-    It is read when its first person is drawn: about three seconds.
+    It is read when a person is drawn, about three seconds, and the last sixteen are remembered.
     """
 
     path: Path
@@ -76,10 +73,6 @@ class LabelHead:
                 message(self.path, "a file that can be read", why, "check the path")
             ) from error
 
-    @cached_property
-    def _lattice(self) -> LabelLattice:
-        return read_lattice(self.path)
-
     def person(
         self,
         rng: np.random.Generator,
@@ -92,9 +85,10 @@ class LabelHead:
         Raises:
             DataError: if the file is no such map.
         """
+        lattice = _remembered(self.path)
         deformation = random_deformation(rng, half_mm, pose, (1.0, 1.0, 1.0))
-        drawn = draw_lesions(rng, self._lattice.lesion_sites_mm, lesions or Lesions())
-        return LabelPerson(self._lattice, deformation, drawn)
+        drawn = draw_lesions(rng, lattice.lesion_sites_mm, lesions or Lesions())
+        return LabelPerson(lattice, deformation, drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +184,7 @@ def read_lattice(path: Path) -> LabelLattice:
         )
     codes = to_canonical(volume.data, volume.grid)
     tissues = attached(_tissues(codes, path))
-    matrix, shift = _pose(codes, path)
+    matrix, shift = common_pose(codes, path)
     _require_whole(tissues, path)
     coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
     distance = signed_mm(closed(BRAIN[coarse], 8), 0.8)
@@ -198,6 +192,10 @@ def read_lattice(path: Path) -> LabelLattice:
     clear_far_fluid(tissues, brain_mm)
     fill_sulci(tissues, brain_mm)
     return LabelLattice(tissues, matrix, shift, brain_mm, _lesion_sites(coarse), cut(tissues))
+
+
+_remembered = lru_cache(maxsize=16)(read_lattice)
+"""Some 30 MiB each."""
 
 
 def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -221,41 +219,6 @@ def _require_whole(tissues: NDArray[np.uint8], path: Path) -> None:
     if few:
         rule, received = f"a map with {', '.join(_LEAST_SHARES)}", f"hardly any {', '.join(few)}"
         raise DataError(message(path, rule, received, "use a map of the whole brain"))
-
-
-def _pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
-    """The rigid motion from MNI space to the lattice that suits the landmarks best."""
-    numbers = [number for group in LANDMARKS for number in group]
-    centres, targets = [], []
-    box = ndimage.find_objects(np.isin(codes, numbers).astype(np.int8))
-    corner = np.array([s.start for s in box[0]]) if box else np.zeros(3)
-    inner = codes[box[0]] if box else codes
-    for group, target in LANDMARKS.items():
-        places = np.argwhere(np.isin(inner, group))
-        if len(places) >= _LANDMARK_VOXELS:
-            centres.append(places.mean(axis=0) + corner)
-            targets.append(target)
-    if len(centres) < _LANDMARKS_NEEDED:
-        rule = f"at least {_LANDMARKS_NEEDED} deep structures and cerebellum, for the pose"
-        raise DataError(message(path, rule, len(centres), "use a map of the whole brain"))
-    here, there = np.array(centres), np.array(targets)
-    around, expected = here - here.mean(axis=0), there - there.mean(axis=0)
-    rotation, _ = Rotation.align_vectors(around, expected)
-    matrix = rotation.as_matrix()
-    _check_fit(around, expected @ matrix.T, path)
-    shift = here.mean(axis=0) - matrix @ there.mean(axis=0)
-    return matrix.astype(np.float32), shift.astype(np.float32)
-
-
-def _check_fit(found: NDArray[np.float64], expected: NDArray[np.float64], path: Path) -> None:
-    """Whatever the size of the head, its structures lie where they lie in all; not in a mirror."""
-    scale = (found * expected).sum() / (expected**2).sum()
-    error = np.sqrt(((found / scale - expected) ** 2).sum(axis=1).mean())
-    if error > _LANDMARK_ERROR_MM:
-        rule = "deep structures and cerebellum lie as in a head, left and right on their own sides"
-        received = f"{error:.0f} mm off on the mean"
-        then = "check the codes, and the orientation in the header"
-        raise DataError(message(path, rule, received, then))
 
 
 def _lesion_sites(coarse: NDArray[np.uint8]) -> Floats:

@@ -61,8 +61,10 @@ def randomised_subject(
             return found
     rule = "the field of view holds some of the brain"
     received = f"none in {_MOST_DRAWS} draws for subject {number}"
-    step = "move centre_z_mm or middle_z_mm towards 0, or raise height_mm and view_mm"
-    raise ConfigError(message("geometry", rule, received, step))
+    step = (
+        "move centre_z_mm or middle_z_mm towards 0, or raise height_mm, view_mm and strip_margin_mm"
+    )
+    raise ConfigError(message("ranges", rule, received, step))
 
 
 def _draw_subject(

@@ -1,0 +1,87 @@
+"""Folders of phantom subjects: what was made before, and what is in the way of another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from voxres_tf.errors import OutputExistsError, message
+from voxres_tf.files import atomic_path, write_json
+from voxres_tf.phantom.heads import Head
+from voxres_tf.volume import Volume, write_volume
+
+NOTE_FILE = "made-from.json"
+"""The recipe of a subject, in its folder: it tells whose the folder is."""
+
+RECIPE_FILE = "randomisation.json"
+"""Beside randomised subjects: what they were made from; the same recipe goes on with them."""
+
+JobT = TypeVar("JobT")
+
+
+def named(head: Head) -> dict[str, str | None]:
+    """A head as recipes have it."""
+    return {"name": head.name, "sha256": head.sha256}
+
+
+def files_of(heads: Sequence[Head]) -> list[Path]:
+    """The files that heads are read from."""
+    return [head.path for head in heads if head.path is not None]
+
+
+def require_no_other(out: Path, *names: str) -> None:
+    """Refuse a folder that holds one of these; of two data sets those who read it would see one.
+
+    Raises:
+        OutputExistsError: if it does.
+    """
+    for name in names:
+        if (out / name).exists():
+            rule, then = "one data set in a folder", "choose another folder"
+            raise OutputExistsError(message(out, rule, f"{name} of another", then))
+
+
+def is_of(recipe: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a folder says that it was made by this recipe."""
+    return bool(read_note(folder / NOTE_FILE) == recipe)
+
+
+def is_made(folder: Path, recipe: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether a subject of this recipe is there, with these volumes."""
+    there = all((folder / f"{name}.nii.gz").is_file() for name in names)
+    return there and is_of(recipe, folder)
+
+
+def read_note(path: Path) -> Any:
+    """What a JSON file holds, None for none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_folder(
+    folder: Path, volumes: Mapping[str, Volume], recipe: Mapping[str, Any] | None = None
+) -> None:
+    """Write `folder/<name>.nii.gz` for each volume, and the recipe if there is one, all or none.
+
+    What was there is replaced.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        for name, volume in volumes.items():
+            write_volume(temporary / f"{name}.nii.gz", volume.data, volume.grid)
+        if recipe is not None:
+            write_json(temporary / NOTE_FILE, recipe)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def shown(jobs: Sequence[JobT]) -> Iterable[JobT]:
+    """The jobs, with a progress bar."""
+    return tqdm(jobs, desc="phantom", unit="subject", disable=None)

@@ -1,0 +1,129 @@
+"""Data sets of randomised subjects on disk, with their manifest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+from voxres_tf.dataset.layouts import MANIFEST_NAME
+from voxres_tf.dataset.manifest import write_manifest
+from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import VoxResError, message
+from voxres_tf.files import locked, refuse_existing, write_json
+from voxres_tf.phantom.folders import (
+    NOTE_FILE,
+    RECIPE_FILE,
+    files_of,
+    is_made,
+    is_of,
+    named,
+    read_note,
+    require_no_other,
+    shown,
+    write_folder,
+)
+from voxres_tf.phantom.generate import STEMS
+from voxres_tf.phantom.heads import Head
+from voxres_tf.phantom.randomisation import Randomisation
+from voxres_tf.phantom.randomised import GENERATOR_FORMAT, randomised_subject
+
+_VOLUMES = (*STEMS.values(), "labels")
+
+
+def write_randomised(
+    out: Path,
+    subjects: int,
+    seed: int,
+    heads: Sequence[Head],
+    config: Randomisation,
+    *,
+    overwrite: bool = False,
+    inputs: Sequence[Path] = (),
+) -> Path:
+    """Write subjects of every contrast and resolution, `out/{1..subjects}`, and their manifest.
+
+    A call that was interrupted, or one that asks for more subjects, goes on with what is there.
+
+    Args:
+        out: folder; created.
+        subjects: how many.
+        seed: 0 or more.
+        heads: anatomies, which the subjects take in turn.
+        config: the ranges.
+        overwrite: whether what is there is replaced, subjects of this recipe too.
+        inputs: files that are read beside the anatomies; they are never replaced.
+
+    Returns:
+        the manifest `out/manifest.csv`.
+
+    Raises:
+        OutputExistsError: if `out` holds subjects of another recipe, another data set, or a
+            manifest or a folder that is in the way; before any subject is made.
+        DataError: if an anatomy cannot be read; if it is the first, nothing was replaced.
+        ConfigError: as `randomised_subject`, or if an output is an input.
+    """
+    recipe = {
+        "format": GENERATOR_FORMAT,
+        "seed": seed,
+        "heads": [named(head) for head in heads],
+        "randomisation": config.model_dump(mode="json"),
+    }
+    with locked(out):
+        require_no_other(out, "TrainingData", "TestData")
+        folders = [out / str(n) for n in range(1, subjects + 1)]
+        goes_on = not overwrite and read_note(out / RECIPE_FILE) == recipe
+        made = [goes_on and is_made(folder, recipe, _VOLUMES) for folder in folders]
+        left = [(folder, n) for n, folder in enumerate(folders, start=1) if not made[n - 1]]
+        old = [folder for folder, _ in left]
+        if not goes_on:
+            sheets = [out / RECIPE_FILE, out / MANIFEST_NAME]
+            old = [*sheets, *old, *_randomised_before(out, folders)]
+        for path in old:
+            replaced = overwrite or (goes_on and is_of(recipe, path))
+            refuse_existing(path, overwrite=replaced, inputs=[*files_of(heads), *inputs])
+        drawn = (
+            (folder, randomised_subject(heads[(n - 1) % len(heads)], config, seed, n))
+            for folder, n in shown(left)
+        )
+        # Whatever is wrong with ranges or anatomies shall cost nothing that is there.
+        first = list(islice(drawn, 1))
+        if not goes_on:
+            # The old recipe goes first and the new one comes last, so that a call which is killed
+            # between them leaves nothing that a later one would go on with.
+            _remove(old)
+            write_json(out / RECIPE_FILE, recipe)
+        for folder, volumes in chain(first, drawn):
+            write_folder(folder, volumes, recipe)
+        write_manifest(out / MANIFEST_NAME, [_files(folder) for folder in folders])
+    return out / MANIFEST_NAME
+
+
+def _files(folder: Path) -> SubjectFiles:
+    images = {m: folder / f"{stem}.nii.gz" for m, stem in STEMS.items()}
+    return SubjectFiles(folder.name, images, folder / "labels.nii.gz")
+
+
+def _randomised_before(out: Path, folders: Sequence[Path]) -> list[Path]:
+    """Folders of randomised subjects that are not among these."""
+    noted = {note.parent for note in out.glob(f"*/{NOTE_FILE}")} - set(folders)
+    return sorted(
+        folder
+        for folder in noted
+        if folder.name.isdigit() and "randomisation" in (read_note(folder / NOTE_FILE) or {})
+    )
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise VoxResError(
+                message(path, "a path that can be replaced", why, "choose another output")
+            ) from error
