@@ -9,13 +9,12 @@ import click
 
 from .folds import context_options, engine_of, engine_options, fold_options, folds_of
 from .settings import config_options, run_config
+from .types import Place
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
-)
+@click.argument("data", type=Place(exists=True))
+@click.option("-o", "--output", "run", required=True, type=Place(), metavar="RUN")
 @context_options
 @fold_options
 @config_options

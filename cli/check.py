@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from .options import LAYOUT
-from .types import ModalityList
+from .types import ModalityList, Place
 
 NEED_LABELS = "Whether every subject must have labels.  [default: if any subject has them]"
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.argument("data", type=Place(exists=True))
 @click.option(
     "--layout", type=LAYOUT, default="auto", show_default=True, help="How DATA is laid out."
 )

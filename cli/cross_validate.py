@@ -10,13 +10,12 @@ import click
 from .folds import context_options, engine_of, engine_options, fold_options, folds_of
 from .options import given
 from .settings import config_options, run_config
+from .types import Place
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
-)
+@click.argument("data", type=Place(exists=True))
+@click.option("-o", "--output", "run", required=True, type=Place(), metavar="RUN")
 @click.option("--ablation", is_flag=True, help="Each modality, all, and all with auto-context.")
 @click.option("--auto-context", is_flag=True, help="A second row, with the second stage.")
 @fold_options

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from .types import Place
+
 
 @click.command()
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     help="Folder for everything that is made.  "
     "[default: voxres-demo; with --train voxres-demo-train]",
 )

@@ -7,17 +7,16 @@ from pathlib import Path
 import click
 
 from .options import reference_options
+from .types import Place
 
-_THERE = click.Path(exists=True, path_type=Path)
+_THERE = Place(exists=True)
 
 
 @click.command()
 @click.option("--pred", type=_THERE, required=True, help="Segmentation, or a folder of them.")
 @click.option("--ref", type=_THERE, required=True, help="Reference, or a folder of subjects.")
 @reference_options
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Scores as a CSV file."
-)
+@click.option("-o", "--output", type=Place(dir_okay=False), help="Scores as a CSV file.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 def command(
     pred: Path, ref: Path, protocol: str, ref_coding: str, output: Path | None, overwrite: bool

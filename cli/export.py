@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from .types import ShapeType
+from .types import Number, Place, ShapeType
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("run", type=Place(file_okay=False, exists=True))
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     help="Folder of the model, usually saved_models/NAME; a folder per version is made in it.",
 )
 @click.option(
@@ -35,7 +35,7 @@ from .types import ShapeType
     help="Voxels of a tile in prediction.  [default: training's crop, or larger as --init's]",
 )
 @click.option(
-    "--overlap", type=click.FloatRange(0, 1, max_open=True),
+    "--overlap", type=Number(0, 1, max_open=True),
     help="Least share of a tile that its neighbour covers too.  [default: --init's, else 0.5]",
 )  # fmt: skip
 @click.option(

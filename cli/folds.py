@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import adding
+from .types import Number, Place
 
 if TYPE_CHECKING:
     from voxres_tf.crossval.engines import Engine
@@ -22,7 +23,7 @@ fold_options = adding(
     ),
     click.option(
         "--splits",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        type=Place(dir_okay=False, exists=True),
         help="CSV with the columns subject and fold, instead of --folds.",
     ),
 )
@@ -54,8 +55,8 @@ engine_options = adding(
         "--ray-address",
         help="Cluster that exists; auto finds this machine's.  [default: start one here]",
     ),
-    click.option("--cpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 1]"),
-    click.option("--gpus-per-task", type=click.FloatRange(0), help="For Ray.  [default: 0]"),
+    click.option("--cpus-per-task", type=Number(0), help="For Ray.  [default: 1]"),
+    click.option("--gpus-per-task", type=Number(0), help="For Ray.  [default: 0]"),
 )
 """`--engine` and what Ray is told; see `engine_of`."""
 

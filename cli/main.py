@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import traceback
@@ -123,3 +124,6 @@ def _fail(ctx: click.Context, error: Exception, line: str) -> NoReturn:
 @click.version_option(__version__, prog_name="voxres")
 def cli(verbose: bool) -> None:  # read by `LazyGroup.invoke`
     """Segment brain scans with VoxResNet: check, train, export, predict, evaluate."""
+    if not verbose:
+        # What nibabel mends in a header it tells without the file's name.
+        logging.getLogger("nibabel.global").setLevel(logging.ERROR)

@@ -27,9 +27,16 @@ def adding(*options: _Decorator) -> _Decorator:
 
 def given(*names: str) -> list[str]:
     """Those of the running command's parameters that were given, as options: `--like-this`."""
-    source = click.get_current_context().get_parameter_source
-    asked = [name for name in names if source(name) is not ParameterSource.DEFAULT]
-    return [f"--{name.replace('_', '-')}" for name in asked]
+    context = click.get_current_context()
+    params = {param.name: param for param in context.command.params}
+    asked = [n for n in names if context.get_parameter_source(n) is not ParameterSource.DEFAULT]
+    return [_option(params[name], context.params[name]) for name in asked]
+
+
+def _option(param: click.Parameter, value: object) -> str:
+    """`--tta`, or `--no-tta` where that was given."""
+    off = value is False and param.secondary_opts
+    return (param.secondary_opts if off else param.opts)[-1]
 
 
 reference_options = adding(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import given
+from .types import Place
 
 if TYPE_CHECKING:
     from voxres_tf.phantom.heads import Head
 
 
 @click.command()
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", type=Place(file_okay=False))
 @click.option("--subjects", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--test-subjects", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
     help="Label maps with FreeSurfer's codes, 1 mm; may be repeated.  [default: nilearn]",
 )
 @click.option("--randomise", is_flag=True, help="Contrasts and resolutions that differ.")
-@click.option(
-    "--ranges", type=click.Path(path_type=Path), help="JSON: what --randomise may change."
-)
+@click.option("--ranges", type=Place(), help="JSON: what --randomise may change.")
 @click.option("--real", is_flag=True, help="Write the packaged real T1 and a manifest instead.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 def command(

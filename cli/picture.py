@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from .options import given, reference_options
+from .types import Place
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = Place(exists=True, dir_okay=False)
 
 
 @click.command()
@@ -25,7 +26,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--output",
     "out",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Place(dir_okay=False),
     help="A PNG file.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing picture.")

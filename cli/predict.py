@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,10 +12,10 @@ from voxres_tf.runtime import DEVICES
 
 from .options import adding
 from .server import server_options, server_values
-from .types import ShapeType, SubjectFolder
+from .types import Number, Place, ShapeType, SubjectFolder
 
-FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = Place(dir_okay=False, exists=True)
+NEW_FILE = Place(dir_okay=False)
 PREDICTOR = (
     "overlap", "blend", "tile", "batch", "tta", "one_piece", "device", "keep_spacing",
     "resample_to", "align",
@@ -51,11 +50,11 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     "--output",
     "out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="A folder for SUBJECT_dseg.nii.gz, or for one subject a name in .nii or .nii.gz.",
 )
 @click.option(
-    "--overlap", type=click.FloatRange(0, 1, max_open=True),
+    "--overlap", type=Number(0, 1, max_open=True),
     help="Least share of a tile that its neighbour covers too.  [default: the model's]",
 )  # fmt: skip
 @click.option(
@@ -94,7 +93,9 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--save-probabilities", is_flag=True, help="Write SUBJECT_probseg.nii.gz too.")
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
 @click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace outputs that exist, stale probabilities too."
+)
 @click.option(
     "--num-parts", type=click.IntRange(1), default=1, show_default=True,
     help="Deal the subjects out to so many processes. Each writes a table and a report of its own, "

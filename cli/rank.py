@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .types import Place
+
 
 @click.command()
 @click.argument("teams", nargs=-1, metavar="[TEAM=SCORES.CSV]...")
@@ -14,7 +16,7 @@ import click
     is_flag=True,
     help="Add the ten teams of the paper's Table 2 (MRBrainS13).",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Ranking as a CSV file.")
+@click.option("-o", "--output", type=Place(), help="Ranking as a CSV file.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 def command(
     teams: tuple[str, ...], beside_published: bool, output: Path | None, overwrite: bool

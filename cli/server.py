@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import adding, given
+from .types import Number, Place
 
 
 def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -23,7 +23,7 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
         raise click.BadParameter(f"{error}.") from error
 
 
-_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_FILE = Place(dir_okay=False, exists=True)
 server_options = adding(
     click.option(
         "--server", metavar="HOST:PORT", callback=_address,
@@ -39,7 +39,7 @@ server_options = adding(
         help="Ask for tiles, or send the scans and get labels.  [default: tile]",
     ),
     click.option(
-        "--timeout", type=click.FloatRange(0, min_open=True), metavar="S",
+        "--timeout", type=Number(0, 86400, min_open=True), metavar="S",
         help="Seconds for one try of a request.  [default: 60, or 600 in volume mode]",
     ),
     click.option(

@@ -14,14 +14,14 @@ from voxres_tf.schema import load
 from voxres_tf.start import Start
 
 from .options import LAYOUT, adding
-from .types import ModalityList, ShapeType
+from .types import ModalityList, Number, Place, ShapeType
 
 config_options = adding(
     click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]"),
     click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path),
+        type=Place(),
         help="JSON, not a preset; the rest is as in full.",
     ),
     click.option("--layout", type=LAYOUT, default="auto", show_default=True),
@@ -49,26 +49,26 @@ config_options = adding(
     click.option("--epochs", type=click.IntRange(1), help="The same in epochs."),
     click.option("--steps-per-epoch", type=click.IntRange(1), help="Length of an epoch."),
     click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"])),
-    click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+    click.option("--learning-rate", type=Number(0, min_open=True)),
     click.option(
         "--ema",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=Number(0, 1, max_open=True),
         help="Share that a step leaves of the weights' moving average; 0: none.",
     ),
-    click.option("--l2", type=click.FloatRange(0), help="Lambda of eq. (3)."),
-    click.option("--clip-norm", type=click.FloatRange(0), help="Limit of the gradient; 0: none."),
+    click.option("--l2", type=Number(0), help="Lambda of eq. (3)."),
+    click.option("--clip-norm", type=Number(0), help="Limit of the gradient; 0: none."),
     click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),
-    click.option("--foreground-share", type=click.FloatRange(0, 1), help="Crops around tissue."),
+    click.option("--foreground-share", type=Number(0, 1), help="Crops around tissue."),
     click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
-    click.option("--jitter", type=click.FloatRange(0), help="SD of gain and offset."),
+    click.option("--jitter", type=Number(0), help="SD of gain and offset."),
     click.option(
         "--modality-dropout",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=Number(0, 1, max_open=True),
         help="Chance of a modality to be absent from a crop; above 0 any subset will predict.",
     ),
     click.option("--precision", type=click.Choice(get_args(Precision))),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1)),
-    click.option("--checkpoint-minutes", type=click.FloatRange(0, min_open=True)),
+    click.option("--checkpoint-minutes", type=Number(0, min_open=True)),
 )
 """The options of `run_config` and `--layout`; unset ones keep the preset's value."""
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from .types import Place
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option(
-    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), metavar="OUT"
-)
+@click.option("-o", "--output", "out", required=True, type=Place(), metavar="OUT")
 @click.option("--overwrite", is_flag=True, help="Replace the tables that OUT holds.")
 def command(runs: tuple[str, ...], out: Path, overwrite: bool) -> None:
     """Make Table 1 of score files: means, SD, medians, differences between rows, a picture.

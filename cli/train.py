@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from .settings import config_options, run_config
+from .types import Place
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "-o", "--output", "run", required=True, type=click.Path(path_type=Path), metavar="RUN"
-)
+@click.argument("data", type=Place(exists=True))
+@click.option("-o", "--output", "run", required=True, type=Place(), metavar="RUN")
 @click.option(
     "--init",
     metavar="MODEL",
@@ -32,7 +31,7 @@ from .settings import config_options, run_config
 @click.option(
     "--resume", type=click.Choice(["auto", "never", "must"]), default="auto", show_default=True
 )
-@click.option("--cache", type=click.Path(path_type=Path), help="Prepared subjects.  [RUN/cache]")
+@click.option("--cache", type=Place(), help="Prepared subjects.  [RUN/cache]")
 def command(
     data: Path,
     run: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,39 @@ else:  # not generic at run time in older versions of click
     _ParamType = click.ParamType
 
 
-class SubjectFolder(click.Path):
+class Place(click.Path):
+    """A path, as a `Path`; an empty text is none, which `Path` takes for the working folder."""
+
+    def __init__(
+        self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True
+    ) -> None:
+        super().__init__(exists, file_okay, dir_okay, path_type=Path)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; an empty text is a usage error."""
+        if not str(value).strip():
+            self.fail("a path; received an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; neither infinite nor NaN, which passes any comparison."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; anything else is a usage error."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"a finite number; received {value}", param, ctx)
+        return number
+
+
+class SubjectFolder(Place):
     """A folder that is there; of a file it is told how files are given."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path, file_okay=False, exists=True)
+        super().__init__(file_okay=False, exists=True)
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -118,6 +119,15 @@ def test_scans_on_different_grids_and_spacings_as_they_come(tiny_model, data, tm
     assert (subject["oriented"], subject["oblique_deg"]) == (True, 0)
 
 
+def test_what_nibabel_mends_is_not_told(tiny_model, data, tmp_path, caplog):
+    scan = data / "b" / "T1.nii"
+    content = bytearray(scan.read_bytes())
+    content[80:84] = np.float32(-struct.unpack("<f", content[80:84])[0]).tobytes()
+    scan.write_bytes(content)
+    result = run("-m", tiny_model, data, "-o", tmp_path / "out", "--quiet")
+    assert (result.exit_code, result.output, caplog.records) == (0, "", [])
+
+
 def test_voxels_much_longer_than_the_model_takes_are_noted(tiny_model, data, tmp_path):
     model = tmp_path / "model" / "1"
     shutil.copytree(tiny_model, model)
@@ -195,6 +205,8 @@ def test_a_file_without_its_modality_is_told_how_to_be_given(data):
         ["data", "--t1", "data/a/T1.nii"],
         ["data", "--num-parts", "2", "--part-id", "2"],
         ["data", "--overlap", "1"],
+        ["data", "--overlap", "nan"],
+        ["data", "--volumes", ""],
         ["data", "--tile", "12"],
         ["data", "--blend", "square"],
         ["data", "--device", "tpu"],

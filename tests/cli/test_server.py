@@ -132,9 +132,14 @@ def test_the_client_does_without_tensorflow(model, scans, tmp_path):
         ),
         (
             ["--server", "a:1", "--model-name", "m", "--mode", "volume", "--all-pieces"],
-            "--one-piece: in tile mode only",
+            "--all-pieces: in tile mode only",
+        ),
+        (
+            ["--server", "a:1", "--model-name", "m", "--mode", "volume", "--no-tta"],
+            "--no-tta: in tile mode only",
         ),
         (["--server", "a:1", "--model-name", "m", "--timeout", "0"], "--timeout"),
+        (["--server", "a:1", "--model-name", "m", "--timeout", "1e5"], "--timeout"),
         (["--server", "a:1", "--model-name", "m", "--retries", "-1"], "--retries"),
     ],
 )

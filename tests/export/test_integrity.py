@@ -56,6 +56,13 @@ def test_weights_are_held_to_the_contract(model: Path) -> None:
         check_whole(model)
 
 
+def test_a_list_that_leaves_files_out(model: Path) -> None:
+    listed = json.loads((model / HASHES_FILE).read_text())
+    write_json(model / HASHES_FILE, {name: h for name, h in listed.items() if name != DATA})
+    with pytest.raises(ModelError, match=f"a SHA-256 for every file. Received: none for {DATA}"):
+        check_whole(model)
+
+
 @pytest.mark.parametrize("text", [None, "no JSON", "{}", "[]", '{"saved_model.pb": 3}'])
 def test_a_list_that_is_none(model: Path, text: str | None) -> None:
     (model / HASHES_FILE).unlink()

@@ -151,6 +151,35 @@ def test_inputs_are_never_replaced(make_predictor, write_subject):
         predict_all(make_predictor(), [files], plan)
 
 
+def test_an_input_is_known_by_its_file(make_predictor, write_subject, tmp_path):
+    files, other = write_subject(), tmp_path / "other.nii"
+    other.hardlink_to(files.images["t1"])
+    with pytest.raises(ConfigError, match="outputs are no inputs"):
+        predict_all(make_predictor(), [files], OutputPlan(other, overwrite=True))
+
+
+def test_all_parts_of_an_input_are_kept(make_predictor, write_subject, tmp_path):
+    files, scheme = write_subject(), tmp_path / "own.json"
+    scheme.write_text("{}")
+    pair = nib.load(files.images["t1"])
+    nib.save(nib.Nifti1Pair(pair.dataobj, pair.affine), tmp_path / "t1.img")
+    images = files.images | {"t1": tmp_path / "t1.hdr"}
+    files = replace(files, images=images, labels=files.images["t1"], scheme=str(scheme))
+    for name in ("t1.img", "t1.hdr", "own.json"):
+        plan = OutputPlan(tmp_path / "out", report=tmp_path / name, overwrite=True)
+        with pytest.raises(ConfigError, match=f"{name}: outputs are no inputs"):
+            predict_all(make_predictor(), [files], plan)
+
+
+def test_probabilities_without_labels_stay(make_predictor, write_subject, tmp_path):
+    plan = OutputPlan(tmp_path / "out", overwrite=True)
+    probabilities = plan.probabilities("s1")
+    probabilities.parent.mkdir()
+    probabilities.write_text("somebody's")
+    predict_all(make_predictor(), [write_subject()], plan)
+    assert probabilities.read_text() == "somebody's"
+
+
 def test_what_is_read_besides_scans_is_never_replaced(make_predictor, write_subject, tmp_path):
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("subject,t1,flair\n")

@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, TCPServer
 
 import numpy as np
 import pytest
@@ -97,6 +98,20 @@ def test_a_proxy_that_takes_no_long_requests(model, monkeypatch):
         with pytest.raises(ServerError, match=r"let through.*HTTP 413.*smaller --tile"):
             engine.run(ANSWER, TILE)
     assert numbers == [1]
+
+
+def test_a_port_that_speaks_no_http():
+    class Handler(BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1000)
+            self.request.sendall(b"\0\0\x18\x04\0\0\r\n")
+
+    with TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(ServerError, match=r"INTERNAL: no answer in HTTP; is this the port"):
+            RemoteEngine(asking(address, rest=True, retries=9))
+        server.shutdown()
 
 
 def test_a_name_that_no_host_can_have():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,9 @@ def test_variables_that_are_damaged_or_gone(saved_model: Path, tmp_path: Path) -
     content = bytearray((damaged / DATA).read_bytes())
     content[len(content) // 2] ^= 1
     (damaged / DATA).write_bytes(content)
-    for folder in (damaged, tmp_path):
+    short = shutil.copytree(damaged, tmp_path / "2")
+    (short / DATA).write_bytes(content[:100])
+    for folder in (damaged, short, tmp_path):
         with pytest.raises(ModelError, match=r"variables: the variables of an exported model"):
             stored_weights(folder)
 

@@ -62,6 +62,13 @@ def test_the_axes_are_the_anatomical_ones() -> None:
     assert (found.shape, found.spacing_mm) == ((20, 30, 12), (1.0, 1.0, 0.8))
 
 
+@pytest.mark.parametrize("last", [-1, 0, 1])
+def test_a_half_voxel_is_rounded_down_whatever_the_last_digit(last: int) -> None:
+    mm = 0.5 + last * np.finfo(np.float64).eps
+    # 3 * 0.5 = 1.5 in plane, 4 * 0.5 / 0.8 = 2.5 between slices.
+    assert working((3, 5, 4), (mm, mm, mm)).shape == (1, 2, 2)
+
+
 @given(shape=SHAPES, spacing=SPACINGS)
 def test_the_field_of_view_stays(shape: tuple[int, int, int], spacing: Any) -> None:
     found = working(shape, spacing)

@@ -187,7 +187,8 @@ def require_grid(
 
 def _scan(volume: Volume, where: Path | str) -> Volume:
     _finite(volume, where)
-    if volume.data.min() == volume.data.max():
+    # As networks take values: what differs beyond that is the same to them.
+    if np.float32(volume.data.min()) == np.float32(volume.data.max()):
         # Its channels would be 0, as those of a modality are that is not there.
         everywhere = f"{volume.data.flat[0]} everywhere"
         raise DataError(

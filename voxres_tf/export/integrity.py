@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from voxres_tf.contract import read_contract
+from voxres_tf.contract import CONTRACT_FILE, read_contract
 from voxres_tf.errors import ModelError, message
 from voxres_tf.files import file_hash, write_json
-from voxres_tf.model.stored import stored_weights, weights_hash
+from voxres_tf.model.stored import VARIABLES, stored_weights, weights_hash
 
 HASHES_FILE = Path("assets.extra") / "sha256.json"
 """Beside the contract: the SHA-256 of every other file of the version, by its path."""
 
+_OF_EVERY_MODEL = (
+    "saved_model.pb",
+    f"{VARIABLES}.index",
+    f"{VARIABLES}.data-00000-of-00001",
+    CONTRACT_FILE.as_posix(),
+)
 NEXT_STEP = "install or export the model again"
 
 
@@ -65,6 +71,11 @@ def _listed(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise ModelError(message(path, "the hashes of the files", error, NEXT_STEP)) from error
     sound = isinstance(listed, dict) and all(isinstance(value, str) for value in listed.values())
-    if not sound or not listed:
+    if not sound:
         raise ModelError(message(path, "a SHA-256 for every file", "another content", NEXT_STEP))
+    # Further files, such as requests with which a server warms up, are nobody's business.
+    without = [name for name in _OF_EVERY_MODEL if name not in listed]
+    if without:
+        received = f"none for {', '.join(without)}"
+        raise ModelError(message(path, "a SHA-256 for every file", received, NEXT_STEP))
     return listed

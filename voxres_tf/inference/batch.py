@@ -161,8 +161,9 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
     found = (prediction.labels, prediction.probabilities)
     paths = plan.of_subject(prediction.id)
     volumes = {path: v.data for path, v in zip(paths, found, strict=False) if v is not None}
+    before = plan.labels(prediction.id).exists()
     write_volumes(volumes, prediction.labels.grid)
-    if plan.overwrite and not plan.save_probabilities:  # those beside the labels of before
+    if before and not plan.save_probabilities:  # those of other labels
         plan.probabilities(prediction.id).unlink(missing_ok=True)
     return paths
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, OutputExistsError, message
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
 from voxres_tf.inference.sources import file_stem
-from voxres_tf.volume import NIFTI_SUFFIXES
+from voxres_tf.labels import is_scheme_file
+from voxres_tf.volume import NIFTI_SUFFIXES, image_parts
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class OutputPlan:
         save_probabilities: write float32 [X, Y, Z, K] beside the labels.
         volumes: CSV of the tissues' volumes.
         report: JSON of versions, options, times and what became of every subject.
-        overwrite: replace files that are there; probabilities that are not asked for go with the
-            labels that they belong to.
+        overwrite: replace files that are there; with labels that are replaced go their
+            probabilities, if none are asked for.
         kept: files that are read and are no scans, such as a manifest; never replaced.
     """
 
@@ -104,10 +105,10 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     check_target(subjects, plan)
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
-    inputs = {path.resolve() for files in subjects for path in _inputs(files)}
-    inputs |= {path.resolve() for path in plan.kept}
+    inputs = {_identity(path) for files in subjects for path in _inputs(files)}
+    inputs |= {_identity(path) for path in plan.kept}
     gone = [plan.probabilities(files.id) for files in subjects if plan.overwrite]
-    clash = [str(path) for path in (*outputs, *gone) if path.resolve() in inputs]
+    clash = [str(path) for path in (*outputs, *gone) if _identity(path) in inputs]
     if clash:
         raise ConfigError(
             message(clash[0], "outputs are no inputs", "a file that is read", "name another output")
@@ -142,4 +143,22 @@ def _require_writable(folder: Path) -> None:
 
 
 def _inputs(files: SubjectFiles) -> list[Path]:
-    return [*files.images.values(), *([files.labels] if files.labels else [])]
+    scans = [*files.images.values(), *([files.labels] if files.labels else [])]
+    own = [Path(files.scheme)] if is_scheme_file(files.scheme) else []
+    return [part for scan in scans for part in _parts(scan)] + own
+
+
+def _parts(scan: Path) -> list[Path]:
+    try:
+        return image_parts(scan)
+    except DataError:  # told when it is read
+        return [scan]
+
+
+def _identity(path: Path) -> object:
+    """Equal for one file by several names, as of a disk that is there twice."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return path.resolve()
+    return stat.st_dev, stat.st_ino

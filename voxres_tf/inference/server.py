@@ -49,7 +49,7 @@ class Server(Config):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     version: int | None = Field(default=None, gt=0)
     mode: Mode = "tile"
-    timeout_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0, le=86400)
     retries: int = Field(default=6, ge=0)
     in_flight: int = Field(default=2, ge=1)
     tls_ca: Path | None = None

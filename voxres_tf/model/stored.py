@@ -99,7 +99,7 @@ def stored_weights(saved_model: Path) -> list[NDArray[np.float32]]:
         reader = tf.train.load_checkpoint(str(saved_model / VARIABLES))
         names = [name for name in reader.get_variable_to_shape_map() if name.startswith(_PREFIX)]
         return [reader.get_tensor(f"{_PREFIX}{n}{_SUFFIX}") for n in range(len(names))]
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, RuntimeError, LookupError, tf.errors.OpError) as error:
         raise ModelError(
             message(
                 saved_model / VARIABLES,

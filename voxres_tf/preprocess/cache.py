@@ -23,7 +23,7 @@ from voxres_tf.volume import image_parts
 CACHE_FORMAT = 2
 """Counts up whenever the same files and config would give other channels."""
 
-RESAMPLED_FORMAT = 1
+RESAMPLED_FORMAT = 2
 """Counts up whenever only those would be others that are resampled."""
 
 

@@ -26,6 +26,9 @@ LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
 """Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
+TIE = 1e-6
+"""Halves of a voxel are rounded down, whatever the last digit of a spacing is."""
+
 _SLAB = 16
 _ASIDE = 0.01  # Of a working voxel: what labels are looked for off its centre, to have no ties.
 
@@ -94,7 +97,7 @@ def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacin
     x, y = (_in_plane(mm, resolution) for mm in own[:2])
     z = _between_slices(own[2], resolution)
     mx, my, mz = (
-        max(1, round(n * before / after))
+        max(1, round(n * before / after - TIE))
         for n, before, after in zip((nx, ny, nz), own, (x, y, z), strict=True)
     )
     if min(own) < LEAST_MM or mx * my * mz > MOST_VOXELS:

@@ -38,6 +38,7 @@ def there_and_back():
         ((9, 12, 10), (2.3, 0.3, 0.45)),
         ((7, 5, 4), (1, 1, 20)),
         ((1, 1, 3), (0.2, 3, 0.79)),
+        ((3, 5, 4), (0.5, np.nextafter(0.5, 1), 0.5)),
     ],
 )
 def test_the_same_as_in_numpy(there_and_back, shape, spacing):

@@ -11,7 +11,7 @@ from voxres_tf.dataset.regrid import FWHM_PER_SD
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
-from voxres_tf.preprocess.geometry import LEAST_MM, MOST_VOXELS, TOLERANCE_MM
+from voxres_tf.preprocess.geometry import LEAST_MM, MOST_VOXELS, TIE, TOLERANCE_MM
 
 _RADIUS_IN_SD = 4.0
 
@@ -71,7 +71,7 @@ def working_grid(shape: Tensor, spacing_mm: Tensor, resolution: Resolution) -> W
     target = tf.constant([resolution.in_plane_target_mm] * 2, tf.float64)
     nearest = tf.clip_by_value(spacing_mm, low, high)
     working_mm = tf.where(taken, spacing_mm, tf.concat([target, nearest[2:]], axis=0))
-    voxels = tf.maximum(tf.round(tf.cast(shape, tf.float64) * spacing_mm / working_mm), 1)
+    voxels = tf.maximum(tf.round(tf.cast(shape, tf.float64) * spacing_mm / working_mm - TIE), 1)
     sane = (tf.reduce_min(spacing_mm) >= LEAST_MM) & (tf.reduce_prod(voxels) <= MOST_VOXELS)
     received = ("{} mm, that is {} voxels", spacing_mm, voxels)
     rule = f"a head has voxels of at least {LEAST_MM} mm and, resampled, at most {MOST_VOXELS}"
