@@ -194,9 +194,11 @@ def read_summary(run: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(message(path, "JSON in UTF-8", error, "start a new run")) from error
+    if not isinstance(told, dict):
+        raise ConfigError(message(path, "names and values", "others", "start a new run"))
     return told
 
 

@@ -203,5 +203,5 @@ def test_two_processes_may_prepare_the_same_subject_at_once(
 def test_a_damaged_entry_is_named(files: SubjectFiles, tmp_path: Path, content: bytes) -> None:
     (subject,) = cache.cached([files], CONFIG, tmp_path / "cache")
     (subject.entry / "image.npy").write_bytes(content)
-    with pytest.raises(DataError, match=r"a prepared subject.*Remove this folder"):
+    with pytest.raises(DataError, match=r"an array as it was prepared.*Remove its folder"):
         _ = subject.image

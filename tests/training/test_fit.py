@@ -14,6 +14,7 @@ from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, TrainingError, VoxResError
 from voxres_tf.files import locked, write_json
 from voxres_tf.schema import load
+from voxres_tf.start import read_summary
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
 from voxres_tf.training.run import RunFolder, check_resume
@@ -174,8 +175,13 @@ def test_a_longer_run_knows_the_best_of_an_epoch_that_was_cut_short(
     fit.train(learning, run, config.updated(training={"steps": 12}), val=held_out)
     assert not list(measured)
     assert (run / "best.weights.h5").read_bytes() == best
+    # The short epoch keeps its row, so that a third call knows the best of all, too.
+    assert [row["step"] for row in rows(run)] == [4, 6, 8, 12]
+    measured = iter([0.6])
+    fit.train(learning, run, config.updated(training={"steps": 16}), val=held_out)
+    assert (run / "best.weights.h5").read_bytes() == best
     with pytest.raises(TrainingError, match="a resumed run keeps its validation subjects"):
-        fit.train(learning, run, config.updated(training={"steps": 16}))
+        fit.train(learning, run, config.updated(training={"steps": 20}))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -236,6 +242,48 @@ def test_what_resume_refuses(
         fit.train(subjects, tmp_path / "leak", config, val=subjects[:1])
 
 
+def test_what_a_run_left_that_had_no_checkpoint_is_not_the_next_ones(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(*_: object) -> None:
+        raise KilledError
+
+    short = config.updated(training={"steps": 4})
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "save_state", die)
+        with pytest.raises(KilledError):
+            fit.train(subjects[:2], tmp_path, short, val=subjects[2:])
+    assert (tmp_path / "best.weights.h5").is_file()
+    fit.train(subjects[:2], tmp_path, short)
+    assert not (tmp_path / "best.weights.h5").exists()
+    assert [row["step"] for row in rows(tmp_path)] == [4]
+    # Weights that were lost are written again, without a step.
+    last, state = ((tmp_path / name).read_bytes() for name in ("last.weights.h5", "state.npz"))
+    (tmp_path / "last.weights.h5").unlink()
+    fit.train(subjects[:2], tmp_path, short)
+    assert (tmp_path / "last.weights.h5").read_bytes() == last
+    assert (tmp_path / "state.npz").read_bytes() == state
+    # Nobody could say whether these are the same subjects.
+    (tmp_path / "summary.json").unlink()
+    with pytest.raises(TrainingError, match=r"the summary\.json that it began with"):
+        fit.train(subjects[:2], tmp_path, config)
+
+
+def test_no_subjects(config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="subjects to learn from"):
+        fit.train([], tmp_path / "run", config)
+
+
+@pytest.mark.parametrize("text", ["[]", '"text"'])
+def test_a_summary_of_another_kind_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(text)
+    with pytest.raises(VoxResError, match=r"summary\.json: names and values"):
+        read_summary(tmp_path)
+
+
 def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
     config: RunConfig, tmp_path: Path
 ) -> None:
@@ -246,9 +294,15 @@ def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
     folder.state.write_bytes(b"no state")
     with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
         check_resume(folder, other, "auto")
+    folder.state.write_bytes(b"")
+    with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
+        check_resume(folder, other, "auto")
     np.savez(folder.state, step=1)
     with pytest.raises(TrainingError, match=r"training\.seed 3 -> 9"):
         check_resume(folder, other, "auto")
+    (tmp_path / "cascade.json").touch()
+    with pytest.raises(TrainingError, match="a folder for one training"):
+        check_resume(folder, config, "never")
 
 
 def test_one_process_at_a_time(

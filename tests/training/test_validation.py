@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from voxres_tf.config import RunConfig
+from voxres_tf.errors import ModelError
 from voxres_tf.training.history import VAL_DICE, mean_val_dice
-from voxres_tf.training.validation import mean_dice
+from voxres_tf.training.run import RunFolder
+from voxres_tf.training.validation import load_network, mean_dice
 
 BLOCKS = np.repeat(np.arange(4), 4)[:, None, None] * np.ones((1, 16, 16), np.int64)
 """Four voxels of each class along the first axis."""
@@ -54,3 +57,10 @@ def test_weights_that_miss_tissues_are_not_the_best(config: RunConfig) -> None:
     # Three voxels of four in their place: 2 * 3 / (4 + 4) for each tissue.
     assert mean(np.roll(BLOCKS, 1, axis=0)) == 0.75
     assert mean(np.where(BLOCKS == 3, 3, 0)) == pytest.approx(1 / 3)
+
+
+def test_damaged_weights_are_named(config: RunConfig, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.last.write_text("junk")
+    with pytest.raises(ModelError, match=r"last\.weights\.h5: weights of the network"):
+        load_network(run, config)

@@ -59,7 +59,7 @@ def saved_step(path: Path) -> int:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return int(arrays[STEP])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         rule = "a state as training wrote it"
         raise ModelError(message(path, rule, error, "start a new run")) from error
 
@@ -81,7 +81,7 @@ def load_weights(model: keras.Model, file: Path) -> None:
                 file,
                 "weights of the network in config.json",
                 _line(error),
-                "use a run folder as training left it",
+                "use a run folder as training left it, or remove it and train again",
             )
         ) from error
 

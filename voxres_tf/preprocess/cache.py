@@ -103,18 +103,18 @@ class CachedSubject:
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    status = path.stat()
-    return np.memmap(path, mode="r", **_layout(path, status.st_mtime_ns, status.st_size))
+    try:
+        status = path.stat()
+        return np.memmap(path, mode="r", **_layout(path, status.st_mtime_ns, status.st_size))
+    except (OSError, ValueError, EOFError) as error:
+        rule, then = "an array as it was prepared", "remove its folder, and it is made again"
+        raise DataError(message(path, rule, error, then)) from error
 
 
 @cache
 def _layout(path: Path, _changed_ns: int, _size: int) -> Mapping[str, Any]:
     """What `numpy.memmap` must be told of an array's file."""
-    try:
-        array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError) as error:
-        then = "remove this folder, and it is prepared again"
-        raise DataError(message(path.parent, "a prepared subject", error, then)) from error
+    array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
     order = "C" if array.flags.c_contiguous else "F"
     return {"dtype": array.dtype, "shape": array.shape, "offset": array.offset, "order": order}
 

@@ -20,7 +20,7 @@ from voxres_tf.model.stored import saved_step
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.start import Start
 from voxres_tf.training import callbacks as cb
-from voxres_tf.training.averages import RawWeights
+from voxres_tf.training.averages import RawWeights, save_weights
 from voxres_tf.training.checkpoint import restore_state
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.finite import FiniteGuard
@@ -81,8 +81,11 @@ def train(
         TrainingError: if the run cannot start, resume, or meets a loss or weights that are not
             finite.
     """
+    if not subjects:
+        raise TrainingError(message(run, "subjects to learn from", "none", "name some"))
     require_classes(config, [*subjects, *val])
     require_one_stage(config)
+    require_sound_kernels(config.training, on_cpu=not training_devices())
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
@@ -104,6 +107,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
         config: all that can be set.
     """
     folder = RunFolder(run)
+    require_sound_kernels(config.training, on_cpu=not training_devices())
     with locked(run):
         check_resume(folder, config, "auto")
         require_norm(folder, config, None)
@@ -125,7 +129,8 @@ def _fit(
     check_same_data(folder, learning, held_out)
     resumed = folder.state.is_file()
     source = recorded(folder, start) if resumed else {}
-    require_sound_kernels(config.training, on_cpu=not training_devices())
+    if not resumed:
+        folder.forget_weights()
     write_json(folder.config, config.model_dump(mode="json"))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
@@ -167,6 +172,8 @@ def _fit(
             )
     finally:
         progress.close()
+    if not folder.last.is_file():
+        save_weights(model, folder.last)
 
 
 def _callbacks(
@@ -184,11 +191,10 @@ def _callbacks(
         numbers = range(step * training.batch, (step + 1) * training.batch)
         return [learning[subject_of(len(learning), training.seed, n)].id for n in numbers]
 
-    epoch = counter.step // training.steps_per_epoch
+    # An epoch in which a shorter run ended has a row of its own.
     history = read_history(folder.history)
-    rows = [row for row in history if (row["epoch"] or 0) < epoch]
-    made = (row for row in history if (row["step"] or 0) <= counter.step)
-    best = max((d for row in made if (d := mean_val_dice(row)) is not None), default=-1.0)
+    rows = [row for row in history if (row["step"] or 0) <= counter.step]
+    best = max((d for row in rows if (d := mean_val_dice(row)) is not None), default=-1.0)
     validation = []
     if held_out:
         measure = partial(mean_dice, network_function(model), held_out, config)

@@ -56,6 +56,9 @@ def read_history(path: Path) -> list[Row]:
     if not path.is_file():
         return []
     (_, header), *lines = read_csv(path) or [(1, [])]
+    if not {"epoch", "step"} <= set(header):
+        rule, received = "columns epoch and step", ",".join(header) or "an empty file"
+        raise DataError(message(path, rule, received, "start a new run"))
     try:
         return [dict(zip(header, map(_number, cells), strict=True)) for _, cells in lines]
     except ValueError as error:

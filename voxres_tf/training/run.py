@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxres_tf import __version__
-from voxres_tf.config import CONFIG_FILE, SUMMARY_FILE, RunConfig
+from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, SUMMARY_FILE, RunConfig
 from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
@@ -64,6 +64,11 @@ class RunFolder:
         """Weights of the epoch with the best validation."""
         return self.path / "best.weights.h5"
 
+    def forget_weights(self) -> None:
+        """Remove what a run left that ended before its first checkpoint: another one begins."""
+        for path in (self.best, self.last, self.history):
+            path.unlink(missing_ok=True)
+
     def finished(self, config: RunConfig) -> bool:
         """Whether all steps of the config were made and the last weights written."""
         if not (self.state.is_file() and self.last.is_file()):
@@ -91,6 +96,10 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
     Raises:
         TrainingError: if it does not.
     """
+    if (folder.path / CASCADE_FILE).is_file():
+        rule, then = "a folder for one training", "choose another"
+        received = "one of voxres auto-context"
+        raise TrainingError(message(folder.path, rule, received, then))
     if resume == "must" and not folder.state.is_file():
         raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
     if not folder.config.is_file():
@@ -138,10 +147,13 @@ def check_same_data(
     With other validation subjects, its best weights would be the best of two measures.
 
     Raises:
-        TrainingError: if their voxels or their order differ.
+        TrainingError: if their voxels or their order differ, or what the run says of them is gone.
     """
-    if not (folder.state.is_file() and folder.summary.is_file()):
+    if not folder.state.is_file():
         return
+    if not folder.summary.is_file():
+        rule, then = "the summary.json that it began with", "put it back, or start a new run"
+        raise TrainingError(message(folder.path, rule, "none", then))
     before = read_summary(folder.path)
     validation = _keys(held_out)
     for part, keys, known in (

@@ -14,6 +14,7 @@ from voxres_tf.config import RunConfig
 from voxres_tf.evaluation.metrics import dice
 from voxres_tf.inference.tiling import TileFunction, predict_tiled
 from voxres_tf.model.network import build_network
+from voxres_tf.model.stored import load_weights
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.run import RunFolder
 
@@ -62,9 +63,13 @@ def segment(
 
 
 def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
-    """The trained network of a run in float32, with its last weights."""
+    """The trained network of a run in float32, with its last weights.
+
+    Raises:
+        ModelError: if they are damaged.
+    """
     model = build_network(config.model)
-    model.load_weights(str(run.last))
+    load_weights(model, run.last)
     return model
 
 
