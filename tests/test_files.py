@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,19 @@ def test_the_lock_is_held_against_another_and_released(tmp_path: Path) -> None:
         files.locked(folder).__enter__()
     with files.locked(folder):
         pass
+
+
+def test_what_killed_processes_left_goes_after_an_hour(tmp_path: Path) -> None:
+    young, file, folder = (tmp_path / f".partial-{n}" for n in ("1-a", "2-b.txt", "3-c"))
+    young.mkdir()
+    folder.mkdir()
+    (folder / "half").touch()
+    for path in (file, tmp_path / "mine.txt"):
+        path.touch()
+    for path in (file, folder, tmp_path / "mine.txt"):
+        os.utime(path, (0, 0))
+    with files.locked(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {".lock", ".partial-1-a", "mine.txt"}
 
 
 def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ import json
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from voxres_tf.errors import ConfigError, DataError, OutputExistsError, VoxResError, message
+
+_PARTIAL = ".partial-"
+_STALE_S = 3600
 
 
 @contextlib.contextmanager
@@ -29,7 +33,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         VoxResError: if nothing can be written there.
     """
     end = target.name[-48:]  # of a name that may be as long as names can be
-    temporary = target.parent / f".partial-{secrets.token_hex(4)}-{end}"
+    temporary = target.parent / f"{_PARTIAL}{secrets.token_hex(4)}-{end}"
     made: list[Path] = []
     try:
         made += [folder for folder in target.parents if not folder.exists()]
@@ -45,6 +49,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             for folder in made:
                 folder.rmdir()  # an error if it holds something, as it should
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left in a folder of `atomic_path`'s.
+
+    Only what has not changed for an hour, since a process that lives may be writing.
+    """
+    for left in folder.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime < _STALE_S:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def _unwritable(target: Path, error: OSError) -> str:
@@ -126,7 +145,8 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ())
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process: a second one is told so at once.
 
-    The lock is the operating system's, so it goes with the process, however that ends.
+    The lock is the operating system's, so it goes with the process, however that ends. What a
+    process that was killed left half-written is removed.
 
     Raises:
         VoxResError: if another process holds it, or the system or the disk has no such lock.
@@ -151,4 +171,5 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             rule, then = "a disk on which files can be locked", "choose another folder"
             raise VoxResError(message(folder, rule, error.strerror or error, then)) from error
+        sweep(folder)
         yield

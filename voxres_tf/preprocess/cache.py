@@ -15,7 +15,7 @@ from tqdm import tqdm
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import DataError, VoxResError, message
-from voxres_tf.files import atomic_path, file_hash, json_hash
+from voxres_tf.files import atomic_path, file_hash, json_hash, sweep
 from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import image_parts
@@ -150,6 +150,7 @@ def cached(
     Raises:
         DataError: if a subject cannot be read or has no tissue to learn from.
     """
+    sweep(folder)
     progress = tqdm(list(subjects), desc="Preparing", unit="subject", disable=None)
     return [_entry(files, config, folder) for files in progress]
 
