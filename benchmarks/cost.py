@@ -26,13 +26,13 @@ NETWORKS = {
 
 
 def multiply_adds(function: Callable[[Any], Any], tile: tuple[int, int, int], channels: int) -> int:
-    """Multiply-adds of one tile, counted in the graph that a function becomes.
+    """Multiply-adds of one tile, counted in the graph that a function is traced to.
 
-    Convolutions and deconvolutions count one for each voxel, tap and pair of channels, products of
-    whole feature maps (what batch normalisation becomes) one for each value.
+    Convolutions and deconvolutions count one per voxel, tap and pair of channels; products of whole
+    feature maps (what batch normalisation becomes) count one per value.
 
     Args:
-        function: of an image, float32 [1, X, Y, Z, C].
+        function: takes an image, float32 [1, X, Y, Z, C].
         tile: X, Y, Z.
         channels: C.
     """
@@ -44,11 +44,11 @@ def multiply_adds(function: Callable[[Any], Any], tile: tuple[int, int, int], ch
 def _cost(operation: Any) -> int:
     if operation.type == "Conv3D":
         (out,), kernel = operation.outputs, operation.inputs[1]
-        # Taps and channels that go in; the last axis are those that come out.
+        # Taps times input channels; the last axis holds the output channels.
         return _values(out) * (_values(kernel) // int(kernel.shape[-1]))
     if operation.type == "Conv3DBackpropInputV2":
         kernel, given = operation.inputs[1], operation.inputs[2]
-        # Here the last axis are the channels that go in.
+        # Here the last axis holds the input channels.
         return _values(given) * (_values(kernel) // int(kernel.shape[-1]))
     if operation.type == "Mul" and operation.outputs[0].shape.rank == 5:
         return _values(operation.outputs[0])
@@ -60,7 +60,7 @@ def _values(tensor: Any) -> int:
 
 
 def both(config: ModelConfig) -> tuple[int, int]:
-    """Multiply-adds of `main` of a network as it is trained, and as it is exported."""
+    """Multiply-adds of a network's `main` output, as trained and as exported."""
     model = build_network(config)
     live = keras.Model(model.input, model.output["main"])
     return (

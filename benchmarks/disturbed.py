@@ -1,10 +1,10 @@
-"""What a model finds in a scan that was disturbed, beside what it finds in the scan as it is.
+"""Compare what a model finds in a disturbed scan with what it finds in the scan as it is.
 
     python -m benchmarks.disturbed MODEL SCAN [--modality t1] [--only NAME ...]
 
-No reference is needed, and none is there: the labels of the scan as it is are taken for true. For
-each disturbance the Dice of CSF, GM and WM with them is printed, the tissue that was found outside
-theirs ("false") and that of theirs which was missed. Take a scan that is segmented well.
+No reference is needed or used: the labels of the undisturbed scan are taken as true. For each
+disturbance, the output is the Dice of CSF, GM and WM with these labels, the tissue found outside
+theirs ("false") and the part of theirs that was missed. Take a scan that is segmented well.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A scan in canonical order, white matter about 1, and its labels; both [X, Y, Z]."""
+    """A scan in canonical order, with white matter at about 1, and its labels; both [X, Y, Z]."""
 
     values: Values
     labels: NDArray[np.uint8]
     spacing_mm: NDArray[np.float64]
 
     def off_brain_mm(self) -> NDArray[np.float64]:
-        """Distance to the brain with its fluid, 0 within."""
+        """Distance to the brain including its fluid, 0 inside."""
         brain = ndimage.binary_closing(self.labels > 0, iterations=4)
         filled = ndimage.binary_fill_holes(brain)
         return np.asarray(ndimage.distance_transform_edt(~filled, self.spacing_mm))
 
 
 Disturbed = tuple[Values, NDArray[np.uint8], NDArray[np.float64]]
-"""Values, the labels that are true of them, and the spacing in mm."""
+"""Values, their true labels, and the spacing in mm."""
 Disturbance = Callable[[Head, np.random.Generator], Disturbed]
 
 
@@ -78,7 +78,7 @@ def bias(sd: float, head: Head, rng: np.random.Generator) -> Disturbed:
 
 
 def coil(mm: float, head: Head, _: np.random.Generator) -> Disturbed:
-    """Brightness that falls by e from back to front over so many mm."""
+    """Let brightness fall by a factor of e per `mm` from back to front."""
     along = (np.arange(head.values.shape[1]) * head.spacing_mm[1])[None, :, None]
     return head.values * np.exp(np.float32(-along / mm)), head.labels, head.spacing_mm
 

@@ -1,10 +1,10 @@
-"""How much of what a model loses with one scan is that scan's misregistration.
+"""How much of a model's loss with one scan is due to that scan's misregistration.
 
     python -m benchmarks.misregistered MODEL DATA OUT --scan flair [--protocol mrbrains13]
 
 References are drawn on T1, and another scan may lie some tenths of a millimetre off. Each subject
 is segmented from that scan alone, as it is and moved onto T1 by `voxres_tf.inference.align`, which
-looks at no reference, and scored both times.
+uses no reference, and scored both times.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def main(model: str, data: Path, out: Path, scan: str, protocol: str) -> None:
     for files in find_subjects(data, layout="auto"):
         subject = read_subject(files, ("t1", scan))
         own = subject.images[scan]
-        offset = predictor(subject).alignment.offsets[scan]
+        alignment = predictor(subject).alignment
+        if scan in alignment.left:
+            raise click.ClickException(f"{files.id}: {scan} was left: {alignment.left[scan]}")
+        offset = alignment.offsets[scan]
         click.echo("{}: moved by {:.2f} mm and {:.2f} degrees".format(files.id, *offset.size[::-1]))
         for kind, given in (("as-is", own), ("moved", put_back(own, offset))):
             labels = predictor(replace(subject, images={scan: given})).labels

@@ -1,4 +1,4 @@
-"""An exported model in another version of TensorFlow; only `write` needs voxres installed.
+"""Run an exported model in another version of TensorFlow; only `write` needs voxres installed.
 
     python other_tensorflow.py write    MODEL ANSWERS.npz SUBJECT
     python other_tensorflow.py ask      MODEL ANSWERS.npz
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 
 def answers(model, tile, images):
-    """What the signatures say of the channels of a tile and of a whole subject."""
+    """What the signatures return for the channels of a tile and for a whole subject."""
     ask, images = model.signatures, tf.constant(images)
     return {
         "tile": ask["serving_default"](image=tf.constant(tile))["probabilities"].numpy(),
@@ -25,7 +25,7 @@ def answers(model, tile, images):
 
 
 def write(path, file, folder):
-    """Keep a subject, the tile in its middle and this TensorFlow's answers to both."""
+    """Save a subject, the tile in its middle and this TensorFlow's answers for both."""
     from voxres_tf.contract import read_contract
     from voxres_tf.dataset.layouts import subject_from_folder
     from voxres_tf.dataset.subject import read_subject
@@ -45,7 +45,7 @@ def write(path, file, folder):
 
 
 def ask(path, file):
-    """Compare this TensorFlow's answers with those that are kept."""
+    """Compare this TensorFlow's answers with the saved ones."""
     kept = np.load(file)
     now = answers(tf.saved_model.load(path), kept["in_tile"], kept["in_images"])
     print(f"TensorFlow {tf.__version__}: {(now['labels'] != kept['labels']).sum()} of", end=" ")
@@ -54,7 +54,7 @@ def ask(path, file):
 
 
 def finetune(path, file):
-    """Train the model's own weights through its signature; running statistics stay."""
+    """Train the model's own weights through its signature; running statistics stay unchanged."""
     import tensorflow_addons as tfa
 
     kept = np.load(file)

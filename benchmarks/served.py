@@ -1,9 +1,9 @@
-"""Labels of `predict` here and of `predict --server`, compared voxel by voxel, as a Markdown table.
+"""Compare the labels of `predict` and `predict --server` voxel by voxel, as a Markdown table.
 
     python -m benchmarks.served MODEL DATA
 
-from a checkout. The server is the tests' loopback one, on TensorFlow's C API, not TF Serving's
-binary.
+Run it from a checkout. The server is the loopback server of the tests, on TensorFlow's C API, not
+TF Serving's binary.
 """
 
 from __future__ import annotations

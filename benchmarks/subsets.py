@@ -4,8 +4,8 @@
 
 OUT/NAME-VERSION-WEIGHTS-SCANS gets a folder of segmentations and a table of scores per subset;
 WEIGHTS and SCANS are the first 8 digits of the SHA-256 of the model's weights and of the data set's
-scans; with --align the name ends in -aligned, with --no-align in -not-aligned. What is there is not
-made again.
+scans; with --align the name ends in -aligned, with --no-align in -not-aligned. Segmentations that
+exist are not made again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ TISSUES = ("CSF", "GM", "WM")
     help="Move the other scans onto the first one before.  [default: the model's]",
 )
 def main(model: str, data: Path, out: Path, protocol: str, align: bool | None) -> None:
-    predictor = Predictor(model, probabilities=False, progress=True, align=align)
+    predictor = Predictor(model, probabilities=False, progress=True)
+    if align is not None:
+        predictor.align = align  # where there is a scan to align to, else it would be an error
     modalities = predictor.contract.preprocess.modalities
     subjects = find_subjects(data, layout="auto")
     out = folder_of(predictor.contract, subjects, out)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.volume_memory MODEL [--shape 240 240 48]
 
-The scans are noise with slow waves: what they show changes nothing in the work.
+The scans are noise with slow waves, since their content does not affect memory or time.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ GB = 1e9
 
 
 def peak() -> float:
-    """Most memory that the process has held so far, in GB."""
+    """The peak memory of the process so far, in GB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GB
 
 
 def scans(shape: tuple[int, int, int], count: int) -> np.ndarray:
-    """Float32 [X, Y, Z, M]."""
+    """Make the scans, float32 [X, Y, Z, M]."""
     random = np.random.default_rng(0)
     made = random.random((*shape, count), dtype=np.float32)
     made += np.sin(np.arange(shape[0], dtype=np.float32) / 20)[:, None, None, None]

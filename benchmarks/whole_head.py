@@ -1,10 +1,10 @@
-"""A T1 of a whole head in MNI space, segmented, beside the packaged MNI152 tissue maps.
+"""Compare a segmented whole-head T1 in MNI space with the packaged MNI152 tissue maps.
 
     python -m benchmarks.whole_head MODEL SCAN [--beyond-mm 6]
 
-Prints the Dice of GM and WM against the packaged maps, which suits the average of the same 152
-people and tells nothing of one person; and how much of each tissue was found further from the brain
-than that, which is wrong in any head that is registered to this space.
+Prints the Dice of CSF, GM and WM against the packaged maps, which is meaningful for the average of
+the same 152 people but not for one person; and how much of each tissue was found further from the
+brain than --beyond-mm, which is wrong in any head that is registered to this space.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from voxres_tf.volume import Volume
 
 def tissue_maps(grid: Grid) -> NDArray[np.uint8]:
     """The packaged maps on a grid in MNI space: uint8 [X, Y, Z], 0 outside, 1 CSF, 2 GM, 3 WM."""
-    # Whatever the header calls its space, the caller knows better.
+    # Ignore what the header calls its space: the caller knows better.
     grid = Grid(grid.shape, grid.affine)
     brain, grey, white = (
         resample_to(Volume(v.data, Grid(v.grid.shape, v.grid.affine)), grid).data

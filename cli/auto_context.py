@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """Train two stages on the labelled subjects of DATA; the second sees the first one's maps.
 
-    Subjects' maps come from networks that never saw them, one per fold, unless --context says
+    The subjects' maps come from networks that never saw them, one per fold, unless --context says
     otherwise. RUN/model holds the exported model of both stages, for `voxres predict -m`. The same
-    command goes on with what an interruption left.
+    command resumes after an interruption.
     """
     from voxres_tf.crossval.plan import AutoContext
 

@@ -1,4 +1,4 @@
-"""`voxres check`: everything that is wrong with a data set."""
+"""`voxres check`: report everything that is wrong with a data set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Report everything that is wrong with the subjects of DATA, a folder or a CSV manifest.
 
-    The exit code is 0 if nothing is, and 1 otherwise.
+    The exit code is 0 if nothing is wrong, and 1 otherwise.
     """
     from voxres_tf.dataset.checks import check_dataset, overview
     from voxres_tf.dataset.layouts import find_subjects

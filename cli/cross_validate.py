@@ -1,4 +1,4 @@
-"""`voxres cross-validate`: every fold trained and scored."""
+"""`voxres cross-validate`: train and score every fold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .types import Place
 @click.command()
 @click.argument("data", type=Place(exists=True))
 @click.option("-o", "--output", "run", required=True, type=Place(), metavar="RUN")
-@click.option("--ablation", is_flag=True, help="Each modality, all, and all with auto-context.")
+@click.option("--ablation", is_flag=True, help="Rows: each modality, all, all with auto-context.")
 @click.option("--auto-context", is_flag=True, help="A second row, with the second stage.")
 @fold_options
 @context_options
@@ -37,8 +37,8 @@ def command(
     """Train and score every fold of the labelled subjects of DATA.
 
     RUN gets the scores of every row and rows.json, for `voxres tables RUN`. Equal trainings are
-    done once, and the same command goes on with what an interruption left. --ablation makes the
-    five rows of the paper's Table 1.
+    done once, and the same command resumes after an interruption. --ablation makes the five rows
+    of the paper's Table 1.
     """
     if ablation and options["modalities"]:
         raise click.UsageError("--ablation takes all modalities; leave --modalities out")

@@ -14,21 +14,23 @@ from .types import Place
     "-o",
     "--output",
     type=Place(file_okay=False),
-    help="Folder for everything that is made.  "
-    "[default: voxres-demo; with --train voxres-demo-train]",
+    help="Folder for all outputs.  [default: voxres-demo; with --train voxres-demo-train]",
 )
 @click.option(
-    "--train", "training", is_flag=True, help="Train a small network instead of using the shipped."
+    "--train",
+    "training",
+    is_flag=True,
+    help="Train a small network instead of using the shipped model.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Length of the training.  [about 2 minutes]")
 def command(output: Path | None, training: bool, steps: int | None) -> None:
-    """Segment, score and draw two heads with the model that ships.
+    """Segment, score and draw two heads with the shipped model.
 
-    One is a simulated head with T1, T1-IR and FLAIR, the other the MNI152 average of real heads,
-    T1 alone; without mirror images and alignment, which is faster and a little worse than voxres
-    predict. With --train, make simulated heads, train a small network on four of them, and
-    export it, segment, score and draw a fifth: the whole road in minutes. Nothing is downloaded.
-    A demonstration that was interrupted goes on where it stopped.
+    One is a simulated head with T1, T1-IR and FLAIR, the other the MNI152 average of real heads
+    with T1 alone. Mirror images and alignment are off, which is faster and a little worse than
+    voxres predict. With --train, make simulated heads, train a small network on four of them,
+    export it, and segment, score and draw a fifth: the whole workflow in minutes. Nothing is
+    downloaded. A demonstration that was interrupted continues where it stopped.
     """
     if steps and not training:
         raise click.UsageError("--steps needs --train.")

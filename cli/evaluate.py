@@ -1,4 +1,4 @@
-"""`voxres evaluate`: predictions and references in, scores out."""
+"""`voxres evaluate`: score predictions against references."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def command(
     in MRBrainS13's or MRBrainS18's layout, against a file <subject>*.nii.gz, or against any other
     layout or CSV manifest that training can read.
     """
+    if overwrite and output is None:
+        raise click.UsageError("--overwrite needs --output")
     from voxres_tf.dataset.layouts import MANIFEST_NAME
     from voxres_tf.evaluation.evaluate import evaluate, table
     from voxres_tf.evaluation.pairs import find_pairs

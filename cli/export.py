@@ -1,4 +1,4 @@
-"""`voxres export`: a finished training becomes a SavedModel."""
+"""`voxres export`: turn a finished training into a SavedModel."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from .types import Number, Place, ShapeType
 )  # fmt: skip
 @click.option(
     "--one-piece/--all-pieces", default=None,
-    help="Make tissue apart from the largest piece background.  "
+    help="Turn tissue apart from the largest piece into background.  "
     "[default: --init's with the same classes, else not]",
 )  # fmt: skip
 @click.option(
     "--align/--no-align", default=None,
-    help="Move the other scans of a subject onto the model's first modality before.  "
+    help="Align the other scans to the model's first modality before segmenting.  "
     "[default: --init's with --modality-dropout, else not]",
 )  # fmt: skip
 @click.option(
@@ -60,8 +60,8 @@ def command(run: Path, output: Path, **options: Any) -> None:
     """Turn a finished training into a SavedModel.
 
     RUN is the folder that `voxres train` or `voxres auto-context` wrote. Before the model appears
-    under its name, a fresh process asks it for tiles and for whole volumes, and by `voxres
-    predict`, and the answers are held against those of the trained network.
+    under its name, a fresh process runs it on tiles, on whole volumes and through `voxres
+    predict`, and compares the results with those of the trained network.
     """
     from voxres_tf.contract import read_contract
     from voxres_tf.export.agreement import read_certificate

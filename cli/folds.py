@@ -1,4 +1,4 @@
-"""Options of the commands that train many networks, and what they mean."""
+"""Options of the commands that train many networks, and the values made from them."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ engine_options = adding(
     ),
     click.option(
         "--ray-address",
-        help="Cluster that exists; auto finds this machine's.  [default: start one here]",
+        help="Address of a running cluster; auto finds this machine's.  [default: start one here]",
     ),
     click.option("--cpus-per-task", type=Number(0), help="For Ray.  [default: 1]"),
     click.option("--gpus-per-task", type=Number(0), help="For Ray.  [default: 0]"),
 )
-"""`--engine` and what Ray is told; see `engine_of`."""
+"""`--engine` and the options for Ray; see `engine_of`."""
 
 
 def folds_of(
     subjects: Sequence[SubjectFiles], seed: int, *, folds: str | None, splits: Path | None
 ) -> Folds:
-    """The folds that `--folds` or `--splits` asks for, leave-one-out by default."""
+    """The folds that `--folds` or `--splits` specifies, leave-one-out by default."""
     if folds and splits:
         raise click.UsageError("--folds and --splits exclude each other")
     from voxres_tf.dataset.folds import make_folds, read_folds
@@ -79,7 +79,7 @@ def folds_of(
 
 
 def engine_of(options: dict[str, Any]) -> Engine:
-    """Take the options of `engine_options` out of all options; Ray's need `--engine ray`."""
+    """Make an engine of the `engine_options`, removed from `options`; Ray's need `--engine ray`."""
     names = {"ray_address": "ray_address", "cpus_per_task": "cpus", "gpus_per_task": "gpus"}
     given = {new: value for old, new in names.items() if (value := options.pop(old)) is not None}
     engine = options.pop("engine")

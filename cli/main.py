@@ -1,4 +1,4 @@
-"""The `voxres` command: a group that loads its commands when they are asked for."""
+"""The `voxres` command: a group that loads its commands on demand."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
 class LazyGroup(click.Group):
-    """Commands live in modules of their own names; failures become one line and an exit code.
+    """Commands live in modules named after them; failures become one line and an exit code.
 
     Exit codes: 0 done, 1 an error, 2 wrong usage (click's), 130 Ctrl-C, 143 SIGTERM.
     """
@@ -58,11 +58,11 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, with the nearest command in the error for an unknown name."""
+        """As in click, but the error for an unknown name suggests the nearest command."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            # click looks for near misses among commands that are loaded, and none is.
+            # click looks for near misses among loaded commands only, and none is loaded.
             near = get_close_matches(args[0], COMMANDS, n=1)
             if not near:
                 raise
@@ -75,12 +75,12 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, and turn what it raises into a line and an exit code."""
+        """Run a command, and turn what it raises into one line and an exit code."""
         try:
             with _unwinding_on_sigterm():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise  # click's own to handle: usage, --help, a reader that has gone
+            raise  # left to click: usage, --help, a reader that has gone away
         except (KeyboardInterrupt, click.Abort):
             click.echo("voxres: interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
 
 @contextmanager
 def _unwinding_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a command as an exception does, so that nothing half-written stays."""
+    """Let SIGTERM end a command like an exception, so that nothing half-written is left."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -125,5 +125,5 @@ def _fail(ctx: click.Context, error: Exception, line: str) -> NoReturn:
 def cli(verbose: bool) -> None:  # read by `LazyGroup.invoke`
     """Segment brain scans with VoxResNet: check, train, export, predict, evaluate."""
     if not verbose:
-        # What nibabel mends in a header it tells without the file's name.
+        # nibabel reports header repairs without the file's name.
         logging.getLogger("nibabel.global").setLevel(logging.ERROR)

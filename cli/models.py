@@ -1,4 +1,4 @@
-"""`voxres models`: what ships, what a model is for, and whether it is whole."""
+"""`voxres models`: which models ship, what each is for, and whether it is intact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def command() -> None:
-    """List the models that ship, describe one, or verify that its files are whole.
+    """List the shipped models, describe one, or verify that its files are intact.
 
     MODEL is a shipped name, an exported model's folder or one of its versions.
     """
@@ -15,7 +15,7 @@ def command() -> None:
 
 @command.command("list")
 def list_models() -> None:
-    """One line for each shipped model."""
+    """List the shipped models, one per line."""
     from voxres_tf.inference.catalogue import shipped_table
 
     for line in shipped_table() or ["No models ship with this installation."]:
@@ -26,7 +26,7 @@ def list_models() -> None:
 @click.argument("model")
 @click.option("--json", "as_json", is_flag=True, help="Print the contract itself.")
 def info(model: str, as_json: bool) -> None:
-    """Say what MODEL takes, what it answers, how it was trained and what it is for."""
+    """Show what MODEL takes and returns, how it was trained and what it is for."""
     from voxres_tf.contract import CONTRACT_FILE
     from voxres_tf.inference.catalogue import describe, details
 
@@ -45,7 +45,7 @@ def info(model: str, as_json: bool) -> None:
 def verify(ctx: click.Context, /, model: str | None) -> None:
     """Check every file of MODEL and the hash of its weights; of all shipped models by default.
 
-    And say how its answers compared with the trained network's when it was exported.
+    Also show how its results compared with the trained network's when it was exported.
     """
     from voxres_tf.errors import ModelError
     from voxres_tf.inference.models import resolve_model, shipped_models

@@ -26,7 +26,7 @@ def adding(*options: _Decorator) -> _Decorator:
 
 
 def given(*names: str) -> list[str]:
-    """Those of the running command's parameters that were given, as options: `--like-this`."""
+    """Which of these parameters the running command was given, as options: `--like-this`."""
     context = click.get_current_context()
     params = {param.name: param for param in context.command.params}
     asked = [n for n in names if context.get_parameter_source(n) is not ParameterSource.DEFAULT]
@@ -34,7 +34,7 @@ def given(*names: str) -> list[str]:
 
 
 def _option(param: click.Parameter, value: object) -> str:
-    """`--tta`, or `--no-tta` where that was given."""
+    """The option's name: `--tta`, or `--no-tta` if that was given."""
     off = value is False and param.secondary_opts
     return (param.secondary_opts if off else param.opts)[-1]
 

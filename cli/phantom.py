@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     metavar="DIR|FILE|nilearn",
     help="Label maps with FreeSurfer's codes, 1 mm; may be repeated.  [default: nilearn]",
 )
-@click.option("--randomise", is_flag=True, help="Contrasts and resolutions that differ.")
+@click.option("--randomise", is_flag=True, help="Vary contrasts and resolutions.")
 @click.option("--ranges", type=Place(), help="JSON: what --randomise may change.")
 @click.option("--real", is_flag=True, help="Write the packaged real T1 and a manifest instead.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
@@ -52,11 +52,11 @@ def command(
     """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
     OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout. The
-    subjects take the maps in turn. The same command goes on where one was interrupted.
+    subjects use the maps in turn. The same command resumes after an interruption.
     With --randomise it gets 1.. and manifest.csv: subjects whose contrast, slice thickness and
-    field of view differ, with or without skull, to train a network that is to meet scans of many
+    field of view differ, with or without skull, to train a network that will meet scans of many
     kinds.
-    With --real it gets the MNI152 T1 with tissue labels as a data set of one, and manifest.csv.
+    With --real it gets the MNI152 T1 with tissue labels, a data set of one, and manifest.csv.
     """
     if real:
         _refuse("--real", "subjects", "test_subjects", "seed", "size", "anatomies")
@@ -95,7 +95,7 @@ def command(
 
 
 def _person(head: Head) -> str:
-    """Equal for equal maps, whatever their names."""
+    """A key that is equal for equal maps, whatever their names."""
     return head.sha256 or head.name
 
 

@@ -1,4 +1,4 @@
-"""`voxres picture`: a scan and its segmentation in, a picture out."""
+"""`voxres picture`: draw a scan and its segmentation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FILE = Place(exists=True, dir_okay=False)
 @click.option("--ref", type=_FILE, help="A reference, or the manifest that names it.")
 @reference_options
 @click.option(
-    "--classes", metavar="NAME,NAME...", help="Of the codes 1, 2, ...  [default: CSF,GM,WM]"
+    "--classes", metavar="NAME,NAME...", help="Names of the codes 1, 2, ...  [default: CSF,GM,WM]"
 )
-@click.option("--title", help="Stands above.  [default: the name of the segmentation's file]")
+@click.option("--title", help="Title.  [default: the name of the segmentation's file]")
 @click.option(
     "-o",
     "--output",
@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Draw axial slices of SCAN with the outlines of SEGMENTATION's classes.
 
-    With a reference: its outlines too, where the two differ, and Dice. Slices are shown as
+    With a reference, also draw its outlines, where the two differ, and Dice. Slices are shown as
     radiologists do: the subject's right is on the left.
     """
     if ref is None and given("protocol", "ref_coding"):

@@ -1,4 +1,4 @@
-"""`voxres predict`: whole volumes become tissue maps."""
+"""`voxres predict`: turn whole volumes into tissue maps."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 )  # fmt: skip
 @click.option(
     "--one-piece/--all-pieces", default=None,
-    help="Make tissue apart from the largest piece background.  [default: the model's]",
+    help="Turn tissue apart from the largest piece into background.  [default: the model's]",
 )  # fmt: skip
 @click.option(
     "--device", default="auto", show_default=True, callback=_device, help="auto, cpu, gpu or gpu:N."
@@ -86,7 +86,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--align/--no-align", default=None,
-    help="Move the other scans of a subject onto the model's first one, or that of --resample-to, "
+    help="Align the other scans to the model's first modality, or to that of --resample-to, "
     "rigidly, by what is found in each alone, in some three times the time. --align is an error "
     "for several scans without that first one.  [default: the model's]",
 )  # fmt: skip
@@ -94,11 +94,11 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--volumes", type=NEW_FILE, help="Write the tissues' volumes in ml as CSV.")
 @click.option("--report", type=NEW_FILE, help="Write options, times and outcomes as JSON.")
 @click.option(
-    "--overwrite", is_flag=True, help="Replace outputs that exist, stale probabilities too."
+    "--overwrite", is_flag=True, help="Replace existing outputs; stale probabilities are removed."
 )
 @click.option(
     "--num-parts", type=click.IntRange(1), default=1, show_default=True,
-    help="Deal the subjects out to so many processes. Each writes a table and a report of its own, "
+    help="Split the subjects among this many processes. Each writes its own table and report, "
     "NAME_part-ID.",
 )  # fmt: skip
 @click.option(
@@ -111,10 +111,10 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     """Segment whole volumes with an exported model.
 
     Name one subject's scans (--t1 and so on), or folders of a subject or of a data set, or a
-    manifest. The network is loaded from --model, or asked on a --server. A model trained with
-    --modality-dropout takes any of its modalities, others take all of them. Labels
-    lie on the subject's own grid: 0 background, 1 CSF, 2 GM, 3 WM, or the model's own classes. If a
-    subject fails, the others go on and the exit code is 1.
+    manifest. The network is loaded from --model, or runs on a --server. A model trained with
+    --modality-dropout takes any of its modalities, others need all of them. Labels lie on the
+    subject's own grid: 0 background, 1 CSF, 2 GM, 3 WM, or the model's own classes. If a subject
+    fails, the others continue and the exit code is 1.
     """
     images = {m: path for m in MODALITIES if (path := options[m.replace("-", "_")])}
     folders, manifest = options["folders"], options["manifest"]

@@ -1,4 +1,4 @@
-"""`voxres rank`: score files of teams in, the challenge's ranking out."""
+"""`voxres rank`: rank teams by their score files, as the challenge does."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def command(
 ) -> None:
     """Rank teams as the MRBrainS challenge does, by their scores.
 
-    Each team is a name and a CSV file of voxres evaluate. Per tissue and figure the teams are
-    ranked on their mean over the subjects; the sum of the nine ranks is the score, less is better.
+    Each team is a name and a CSV file from voxres evaluate. Teams are ranked by their mean over the
+    subjects for each tissue and figure; the score is the sum of the nine ranks, lower is better.
     """
     if not teams and not beside_published:
         raise click.UsageError("name at least one TEAM=scores.csv, or pass --beside-published")
+    if overwrite and output is None:
+        raise click.UsageError("--overwrite needs --output")
     from voxres_tf.errors import ConfigError
     from voxres_tf.evaluation.ranking import rank_files, ranking_csv, ranking_table
     from voxres_tf.evaluation.rows import named_file

@@ -1,4 +1,4 @@
-"""The options of `voxres predict` that say which server is asked, and how."""
+"""The options of `voxres predict` that say which server to ask, and how."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FILE = Place(dir_okay=False, exists=True)
 server_options = adding(
     click.option(
         "--server", metavar="HOST:PORT", callback=_address,
-        help="Ask a TF Serving instead of a --model.",
+        help="Query a TF Serving instead of a --model.",
     ),
     click.option("--model-name", help="The model's name on the server.  [needed with --server]"),
     click.option(
@@ -36,7 +36,7 @@ server_options = adding(
     ),
     click.option(
         "--mode", type=click.Choice(["tile", "volume"]),
-        help="Ask for tiles, or send the scans and get labels.  [default: tile]",
+        help="Request tiles, or send the scans and get labels.  [default: tile]",
     ),
     click.option(
         "--timeout", type=Number(0, 86400, min_open=True), metavar="S",
@@ -44,16 +44,16 @@ server_options = adding(
     ),
     click.option(
         "--retries", type=click.IntRange(0),
-        help="Further tries where the server is away, slow or full.  [default: 6]",
+        help="Retries if the server is unreachable, slow or full.  [default: 6]",
     ),
     click.option(
         "--in-flight", type=click.IntRange(1),
         help="Requests under way at a time, in tile mode.  [default: 2]",
     ),
-    click.option("--tls-ca", type=_FILE, help="PEM file of the server's authority; asks by TLS."),
-    click.option("--rest", is_flag=True, default=None, help="Ask by HTTP and JSON, not by gRPC."),
+    click.option("--tls-ca", type=_FILE, help="PEM file of the server's certificate authority; uses TLS."),
+    click.option("--rest", is_flag=True, default=None, help="Use HTTP and JSON instead of gRPC."),
 )  # fmt: skip
-"""None of them has a default, so that what was given shows."""
+"""None of them has a default, so that it is known which were given."""
 
 _TILES = ("in_flight", "overlap", "blend", "tile", "batch", "tta", "one_piece")
 _FIELDS = {
@@ -70,11 +70,11 @@ _FIELDS = {
 
 
 def server_values(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `Server` that were given; none without a server.
+    """The fields of a `Server` that were given; empty without a server.
 
     Raises:
-        click.UsageError: if there are any without --server, a server without --model-name, or
-            options that the server decides by itself.
+        click.UsageError: for any of them without --server, a server without --model-name, or
+            options that the server decides itself.
     """
     values = {_FIELDS[n]: options[n] for n in _FIELDS if options[n] is not None}
     if values and "address" not in values:

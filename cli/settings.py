@@ -1,4 +1,4 @@
-"""Options of every command that trains, and the configuration that they make."""
+"""Options of every command that trains, and the configuration made from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ config_options = adding(
         "--config",
         "config_file",
         type=Place(),
-        help="JSON, not a preset; the rest is as in full.",
+        help="JSON file instead of a preset; the rest is as in full.",
     ),
     click.option("--layout", type=LAYOUT, default="auto", show_default=True),
     click.option(
@@ -34,7 +34,7 @@ config_options = adding(
     click.option(
         "--keep-spacing",
         is_flag=True,
-        help="Learn at the scans' own spacing, also where the preset or --init resamples.",
+        help="Train at the scans' own spacing, even if the preset or --init resamples.",
     ),
     click.option(
         "--model",
@@ -53,18 +53,18 @@ config_options = adding(
     click.option(
         "--ema",
         type=Number(0, 1, max_open=True),
-        help="Share that a step leaves of the weights' moving average; 0: none.",
+        help="Share of the weights' moving average that a step keeps; 0: no average.",
     ),
     click.option("--l2", type=Number(0), help="Lambda of eq. (3)."),
-    click.option("--clip-norm", type=Number(0), help="Limit of the gradient; 0: none."),
+    click.option("--clip-norm", type=Number(0), help="Largest norm of the gradient; 0: any."),
     click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),
-    click.option("--foreground-share", type=Number(0, 1), help="Crops around tissue."),
+    click.option("--foreground-share", type=Number(0, 1), help="Share of crops around tissue."),
     click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
-    click.option("--jitter", type=Number(0), help="SD of gain and offset."),
+    click.option("--jitter", type=Number(0), help="SD of random gain and offset."),
     click.option(
         "--modality-dropout",
         type=Number(0, 1, max_open=True),
-        help="Chance of a modality to be absent from a crop; above 0 any subset will predict.",
+        help="Chance that a modality is absent from a crop; above 0, the model takes any subset.",
     ),
     click.option("--precision", type=click.Choice(get_args(Precision))),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1)),
@@ -88,13 +88,13 @@ def run_config(
     start: Start | None = None,
     **training: Any,
 ) -> RunConfig:
-    """The preset or file with what the options change; None where an option was not given.
+    """The preset or file, changed by the options; an option that is None was not given.
 
-    `available` are the modalities of the data set, all of which are taken by default and where
-    `modalities` is (), and `classes` those of its labels, unless a file names classes; `training`
-    holds fields of the training config. With a `start` its network and pre-processing come before
-    the preset's, but not before those of a file, and the modalities are its own as far as the data
-    set has them.
+    `available` are the modalities of the data set, all of which are used by default and if
+    `modalities` is (). `classes` are those of its labels; classes named in a file take precedence.
+    `training` holds fields of the training config. The network and pre-processing of a `start`
+    take precedence over the preset's but not over a file's, and the modalities are those of the
+    `start` that the data set has.
     """
     if epochs and training["steps"]:
         raise click.UsageError("--epochs and --steps exclude each other")

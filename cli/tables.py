@@ -1,4 +1,4 @@
-"""`voxres tables`: score files in, the paper's Table 1 out."""
+"""`voxres tables`: make the paper's Table 1 from score files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .types import Place
 @click.option("-o", "--output", "out", required=True, type=Place(), metavar="OUT")
 @click.option("--overwrite", is_flag=True, help="Replace the tables that OUT holds.")
 def command(runs: tuple[str, ...], out: Path, overwrite: bool) -> None:
-    """Make Table 1 of score files: means, SD, medians, differences between rows, a picture.
+    """Make Table 1 from score files: means, SD, medians, differences between rows, a picture.
 
     RUN is NAME=scores.csv, one row from a CSV file of voxres evaluate, or the folder of a
     cross-validation with its rows.json. OUT gets table1.md, table1.csv, differences.csv and
@@ -24,15 +24,16 @@ def command(runs: tuple[str, ...], out: Path, overwrite: bool) -> None:
     from voxres_tf.evaluation.results import notes, read_results
     from voxres_tf.evaluation.rows import read_rows
     from voxres_tf.files import refuse_existing
+    from voxres_tf.report.tables import outputs_in, write_tables
 
     try:
         files = [row for run in runs for row in read_rows(run)]
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     refuse_existing(out, overwrite=overwrite)
+    for path in outputs_in(out):
+        refuse_existing(path, overwrite=True, inputs=[file for _, file in files])
     results = read_results(files)
-    from voxres_tf.report.tables import write_tables
-
     for path in write_tables(out, results, overwrite=overwrite):
         click.echo(path)
     for note in notes(results):

@@ -27,7 +27,12 @@ from .types import Place
 @config_options
 @click.option("--validate-every", type=click.IntRange(1), help="Epochs between validations.")
 @click.option("--val", default="", metavar="ID[,ID...]", help="Subjects to validate on.")
-@click.option("--val-count", type=click.IntRange(0), default=0, help="So many, drawn by the seed.")
+@click.option(
+    "--val-count",
+    type=click.IntRange(0),
+    default=0,
+    help="How many subjects to validate on, drawn by the seed.",
+)
 @click.option(
     "--resume", type=click.Choice(["auto", "never", "must"]), default="auto", show_default=True
 )
@@ -45,11 +50,11 @@ def command(
 ) -> None:
     """Train VoxResNet or a 3D U-Net on the labelled subjects of DATA, a folder or a CSV manifest.
 
-    Options that are not given keep the values of the preset. The same command goes on with a
-    training that was interrupted.
+    Options that are not given keep the values of the preset. The same command resumes a training
+    that was interrupted.
 
     With --init the network and its pre-processing are those of MODEL, as are the modalities that
-    DATA has too; others can be named by --modalities. The preset is then finetune by default.
+    DATA also has; --modalities can name others. The default preset is then finetune.
     """
     if val and val_count:
         raise click.UsageError("--val and --val-count exclude each other")

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
-from voxres_tf.config import MODALITIES, STRIDE
-
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
 else:  # not generic at run time in older versions of click
@@ -18,7 +16,7 @@ else:  # not generic at run time in older versions of click
 
 
 class Place(click.Path):
-    """A path, as a `Path`; an empty text is none, which `Path` takes for the working folder."""
+    """A path, as a `Path`; empty text is refused, since `Path` takes it for the working folder."""
 
     def __init__(
         self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True
@@ -27,14 +25,14 @@ class Place(click.Path):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; an empty text is a usage error."""
+        """The path; empty text is a usage error."""
         if not str(value).strip():
             self.fail("a path; received an empty text", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Number(click.FloatRange):
-    """A number within bounds; neither infinite nor NaN, which passes any comparison."""
+    """A number within bounds, not infinite and not NaN (which would pass the bounds check)."""
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -46,7 +44,7 @@ class Number(click.FloatRange):
 
 
 class SubjectFolder(Place):
-    """A folder that is there; of a file it is told how files are given."""
+    """An existing folder; for a file, the error says how files are given."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, exists=True)
@@ -65,7 +63,7 @@ class SubjectFolder(Place):
 
 
 class ModalityList(_ParamType):
-    """`t1,t1-ir` -> ("t1", "t1-ir"); `all` -> (), that is: whatever the data set has."""
+    """`t1,t1-ir` -> ("t1", "t1-ir"); `all` -> (), which means all that the data set has."""
 
     name = "modalities"
 
@@ -85,6 +83,9 @@ class ModalityList(_ParamType):
             return value
         if value.strip().lower() == "all":
             return ()
+
+        from voxres_tf.config import MODALITIES
+
         names = tuple(name.strip().lower().replace("_", "-") for name in value.split(","))
         unknown = [name for name in names if name not in MODALITIES]
         if unknown:
@@ -114,6 +115,9 @@ class ShapeType(_ParamType):
         """Three sizes; anything else is a usage error."""
         if isinstance(value, tuple):
             return value
+
+        from voxres_tf.config import STRIDE
+
         parts = [part.strip() for part in value.split(",")]
         sizes = [int(part) for part in parts if part.isdecimal()]
         if len(sizes) == len(parts) == 1:

@@ -20,7 +20,7 @@ __all__ = ["Prediction", "Predictor", "__version__", "build_voxresnet"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names when they are asked for: the package itself loads no TensorFlow."""
+    """Import public names on first use, so that the package itself does not load TensorFlow."""
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

@@ -1,4 +1,4 @@
-"""Everything that a run can be told, as frozen models that travel as JSON."""
+"""All settings of a run, as frozen models that are stored and passed on as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Shape = tuple[Multiple, Multiple, Multiple]
 
 
 class Resolution(Config):
-    """Which voxel spacings a network takes as they come, and what becomes of others.
+    """Which voxel spacings a network takes unchanged, and what others are resampled to.
 
     Attributes:
         in_plane_mm: lowest and highest spacing along the right and the anterior axis.
@@ -55,13 +55,13 @@ class PreprocessConfig(Config):
 
     Attributes:
         modalities: in the order of the channels.
-        filtered: add (original - Gaussian, then CLAHE) of every modality as further channels.
-        gaussian_sigma: in-plane, in voxels.
-        gaussian_radius: the kernel has 2 r + 1 voxels a side (15: 31 x 31).
+        filtered: add (original - Gaussian, then CLAHE) of every modality as additional channels.
+        gaussian_sigma: SD of the in-plane Gaussian, in voxels.
+        gaussian_radius: the kernel has 2 r + 1 voxels per side (15: 31 x 31).
         clahe_tile: side of a CLAHE tile in voxels.
         clahe_clip: contrast limit on OpenCV's scale, in multiples of a flat histogram's bin.
-        resolution: spacings that are taken as they come, others are resampled first
-            (docs/geometry.md); None takes every spacing.
+        resolution: spacings that are taken unchanged; others are resampled first
+            (docs/geometry.md). None takes every spacing.
     """
 
     modalities: tuple[Literal["t1", "t1-ir", "flair", "t2"], ...] = ("t1", "t1-ir", "flair")
@@ -82,27 +82,27 @@ class PreprocessConfig(Config):
     def channels(self) -> tuple[str, ...]:
         """Names of the channels: the originals first, then `<modality>:filtered`.
 
-        What stands before the colon is the modality that a channel is made from.
+        The part before the colon is the modality that a channel is made from.
         """
         extra = tuple(f"{m}:filtered" for m in self.modalities) if self.filtered else ()
         return (*self.modalities, *extra)
 
 
 class ModelConfig(Config):
-    """The network of `model.network.build_network`.
+    """The network that `model.network.build_network` builds.
 
     Attributes:
         architecture: VoxResNet, or the 3D U-Net of Cicek et al. 2016 as a baseline.
         in_channels: m of the paper; 6 = three modalities and their filtered versions, 10 = these
             and the probability maps of a first stage.
-        context_channels: how many of them are such maps, the last ones; 0 but for a second stage.
+        context_channels: how many of these, the last ones, are such maps; 0 in a first stage.
         classes: K, background included.
         width: channels of the first convolution. In VoxResNet the second has as many, all others
             twice as many; in the U-Net they grow to 16 times as many.
         thin_kernels: 3x3x1 instead of 3x3x3 in conv1b and the first convolution of each module;
             VoxResNet only.
-        norm_momentum: of the batch normalisation's running mean and variance: the share that a
-            step leaves as it was. 1 / (1 - norm_momentum) steps should be few of a training's.
+        norm_momentum: share of batch normalisation's running mean and variance that a step keeps.
+            1 / (1 - norm_momentum) steps should be few compared with those of a training.
     """
 
     architecture: Architecture = "voxresnet"
@@ -124,32 +124,32 @@ class TrainingConfig(Config):
     """The objective (eq. 3), the crops and the course of a training.
 
     Attributes:
-        crop: voxels of a training crop; also the tile of prediction, unless that of its start is
-            larger or export names another.
+        crop: voxels of a training crop; also the prediction tile, unless the tile of the network
+            that the training starts from is larger or export names another.
         batch: crops per step, over all devices.
-        steps: updates of the weights in all.
+        steps: total number of weight updates.
         steps_per_epoch: an epoch is this many steps; history has one row per epoch.
-        optimizer, learning_rate, momentum: momentum is for sgd alone.
-        decay_power: the rate falls as (1 - step / steps) ** decay_power.
+        optimizer, learning_rate, momentum: momentum applies to sgd only.
+        decay_power: the learning rate falls as (1 - step / steps) ** decay_power.
         clip_norm: limit of the gradient's global norm; 0 switches it off.
-        ema: share that a step leaves of the weights' moving average, which validation and the saved
-            weights then take; 0 keeps none. Batch normalisation's statistics stay those of the raw
-            weights (see `training.averages`).
+        ema: share of the weights' moving average that a step keeps; validation and the saved
+            weights then use the average, 0 switches it off. Batch normalisation's statistics stay
+            those of the raw weights (see `training.averages`).
         frozen_norm: batch normalisation keeps the statistics, scale and offset that it starts with
-            and applies the statistics as prediction does; for a training that starts from trained
-            weights. Without it, the batch's own statistics normalise it.
+            and applies the statistics as in prediction; for a training that starts from trained
+            weights. Without it, each batch is normalised by its own statistics.
         l2: lambda of eq. (3), times the sum of the squared kernels; adamw decays these instead.
         aux_schedule, aux_start, aux_end: weights w_a of the auxiliary losses over the epochs,
             for networks that have them.
         foreground_share: share of crops whose centre is a voxel of a tissue class.
         flip: mirror crops left-right, every second one on average.
         jitter: SD of the per-channel gain and offset; 0 switches it off.
-        modality_dropout: chance of each modality to be absent from a crop, all its channels 0;
-            drawn again where none would stay. Above 0 the exported model takes any subset.
+        modality_dropout: chance that a modality is absent from a crop, with all its channels 0;
+            drawn again if none would remain. Above 0, the exported model takes any subset.
         precision: policy of the convolutions; heads, softmax and loss stay in float32.
-        seed: of the weights and of every crop.
+        seed: seed of the weights and of every crop.
         validate_every: epochs between tiled predictions of the validation subjects.
-        checkpoint_minutes: at most so long between two checkpoints.
+        checkpoint_minutes: longest time between two checkpoints.
     """
 
     crop: Shape = (80, 80, 80)
@@ -178,16 +178,16 @@ class TrainingConfig(Config):
 
     @property
     def epochs(self) -> int:
-        """Epochs that the steps make, the last one possibly short."""
+        """Number of epochs that the steps make; the last one may be short."""
         return -(-self.steps // self.steps_per_epoch)
 
 
 class RunConfig(Config):
-    """All of one training; `config.json` of its run folder.
+    """The whole configuration of a training; `config.json` in its run folder.
 
     Attributes:
-        preprocess, model, training: see there.
-        classes: names of the network's outputs, as the labels' scheme has them; the first is the
+        preprocess, model, training: see their classes.
+        classes: names of the network's outputs, as in the label scheme; the first is the
             background.
     """
 
@@ -214,7 +214,7 @@ class RunConfig(Config):
         return self
 
     def updated(self, **sections: Mapping[str, Any]) -> RunConfig:
-        """A copy with fields of its sections replaced; `in_channels` follows from the others.
+        """A copy with fields of its sections replaced; `in_channels` is derived from the others.
 
         >>> RunConfig().updated(preprocess={"filtered": False}).model.in_channels
         3

@@ -1,4 +1,4 @@
-"""The contract inside every exported model: what it must be fed and what its answers mean."""
+"""The contract inside every exported model: what input it needs and what its output means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voxres_tf.schema import Config, parse
 
 FORMAT_VERSION = 1
 OVERLAP = 0.5
-"""Least share of a tile that its neighbour covers too, where nothing else is asked for."""
+"""Default for the smallest share of a tile that its neighbour also covers."""
 
 CONTRACT_FILE = Path("assets.extra") / "voxres.json"
 
@@ -22,7 +22,7 @@ ANSWER = "serving_default"
 """Signature: channels of a tile -> probabilities, by all stages."""
 
 FIRST_STAGE, SECOND_STAGE = "first_stage", "second_stage"
-"""Signatures of two-stage models, so that the second can see maps of the whole volume."""
+"""Signatures of two-stage models, so that the second stage can see maps of the whole volume."""
 
 HABITS = {"overlap", "tta", "one_piece", "align"}
 """Fields of a `Contract` that say how whole volumes are predicted, whatever the network."""
@@ -34,37 +34,37 @@ SEGMENT_NIFTI = "segment_nifti"
 """Signature: a NIfTI file of each modality -> a NIfTI file of labels."""
 
 CONTRACT = "contract"
-"""Signature: the format that a client reads -> the contract as JSON, so that a server tells it."""
+"""Signature: the format that a client reads -> the contract as JSON, so that a server gives it."""
 
 
 class Contract(Config):
     """`assets.extra/voxres.json` of a SavedModel.
 
     Attributes:
-        format_version: of this file; a reader refuses what it does not know.
-        name, version: of the model, as in its path `<name>/<version>/`.
+        format_version: version of this file's format; a reader refuses versions it does not know.
+        name, version: name and version of the model, as in its path `<name>/<version>/`.
         preprocess: how channels are made; `channels` repeats their names in order.
-        model: the network's shape; of two stages the second's.
+        model: the network's shape; with two stages, the second's.
         classes: names of the outputs; class 0 is background.
         stride: spatial sizes of a tile are multiples of it.
-        patch: the tile by which whole volumes are predicted.
-        overlap: least share of a tile that its neighbour covers too.
-        tta: whether answers of whole volumes are means over each tile and its left-right mirror
-            image. It takes twice as long, and suits a training with flips.
-        one_piece: whether tissue apart from the largest piece is made background (see
-            `inference.pieces`), as in a brain, which is one.
-        align: whether the scans of a subject are moved onto the first one before (see
-            `inference.align`), for which each must do alone. The signatures that take arrays,
-            which are told no spacing, leave that to who asks them.
-        optional_modalities: those that may be missing, as long as one is there; their channels
+        patch: size of the tiles by which whole volumes are predicted.
+        overlap: smallest share of a tile that its neighbour also covers.
+        tta: whether predictions of whole volumes are averaged over each tile and its left-right
+            mirror image. This takes twice as long, and suits a training with flips.
+        one_piece: whether tissue apart from the largest piece becomes background (see
+            `inference.pieces`), since a brain is one piece.
+        align: whether the scans of a subject are first aligned to the first one (see
+            `inference.align`), which requires that each of them suffices alone. The signatures
+            that take arrays are given no spacing and leave this to the caller.
+        optional_modalities: those that may be missing, as long as one is present; their channels
             are then 0. All of them after training with modality dropout.
         first_stage: shapes of the networks whose mean probabilities the second stage takes as
-            further channels; none for a model of one stage.
-        training: summary of the training data and its length.
-        versions: of the libraries that exported it.
+            additional channels; empty for a one-stage model.
+        training: summary of the training's data and length.
+        versions: versions of the libraries that exported it.
         fused: whether the signatures fold batch normalisation and classifiers into convolutions;
             the stored weights are the trained ones in any case.
-        weights_sha256: of all trained weights in the order of the network.
+        weights_sha256: hash of all trained weights in the order of the network.
     """
 
     format_version: int = FORMAT_VERSION
@@ -89,18 +89,18 @@ class Contract(Config):
 
     @property
     def takes_each_alone(self) -> bool:
-        """Whether any one of the modalities will do."""
+        """Whether any single one of the modalities suffices."""
         return not any(self.fault_of([m]) for m in self.preprocess.modalities)
 
     @property
     def rough(self) -> Contract:
-        """The same, predicting in the shortest time: as each scan is, by which all are aligned."""
+        """A copy that predicts fastest, by which each scan is predicted alone for alignment."""
         return self.model_copy(update={"tta": False, "one_piece": False, "align": False})
 
     def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:
         """Why a subject with these modalities cannot be predicted: rule and what was received.
 
-        Modalities that the model does not take count for nothing.
+        Modalities that the model does not take are ignored.
         """
         takes = self.preprocess.modalities
         given = ", ".join(modalities) or "none"
@@ -123,10 +123,10 @@ def nifti_input(modality: str) -> str:
 
 
 def read_contract(saved_model: Path) -> Contract:
-    """The contract of the SavedModel in that folder.
+    """Read the contract of the SavedModel in a folder.
 
     Raises:
-        ModelError: if there is none, or one that this version cannot honour.
+        ModelError: if there is none, or one that this version does not support.
     """
     path = saved_model / CONTRACT_FILE
     if not path.is_file():
@@ -137,14 +137,14 @@ def read_contract(saved_model: Path) -> Contract:
 
 
 def parse_contract(text: str | bytes, where: object) -> Contract:
-    """The contract in its JSON text.
+    """Parse a contract from its JSON text.
 
     Args:
-        text: what `assets.extra/voxres.json` holds, or a server's signature `contract` answers.
-        where: it comes from.
+        text: content of `assets.extra/voxres.json`, or output of a server's signature `contract`.
+        where: where it comes from.
 
     Raises:
-        ModelError: if it is none, or one that this version cannot honour.
+        ModelError: if it is not a contract, or one that this version does not support.
     """
     try:
         contract = parse(Contract, text, where)

@@ -1,4 +1,4 @@
-"""The tool at work on heads that come with it, by the shipped model or by one trained here."""
+"""Demonstrations on heads that come with the package, by the shipped model or a new one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ModelError, OutputExistsError, message
 from voxres_tf.evaluation.evaluate import Evaluation, evaluate
 from voxres_tf.evaluation.scores import write_scores
-from voxres_tf.export.saved_model import export_run
+from voxres_tf.export.saved_model import export_once
+from voxres_tf.files import write_text
 from voxres_tf.inference.models import shipped_models
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.phantom.write import write_phantom, write_real
@@ -31,19 +32,19 @@ TRAINING_SUBJECTS = 4
 SEED = 1
 SCORES = "scores.csv"
 MARK = ".voxres-demo"
-"""In the folder of a demonstration, which may therefore go on in it."""
+"""File that marks the folder of a demonstration, which may therefore continue in it."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demonstration leaves.
+    """What a demonstration produces.
 
     Attributes:
         segmentations: labels of each subject.
         evaluations: their scores, each by its protocol.
-        scores: CSV of all of them.
+        scores: CSV file of all scores.
         picture: slices with outlines, beside those of the references.
         model: the SavedModel that segmented them.
     """
@@ -68,8 +69,8 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
     """Segment, score and draw a phantom from its three scans and the MNI152 average from its T1.
 
     Args:
-        out: folder for everything; created. Subjects that are there already are kept.
-        say: told what is being done, a line each time.
+        out: folder for everything; created if needed. Existing subjects are kept.
+        say: called with one line about each step.
         model: folder of an exported model; that of the shipped one by default.
 
     Raises:
@@ -78,7 +79,7 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
         VoxResError: whatever a stage finds wrong.
     """
     say = _numbered(say, 4)
-    # In a fraction of the time.
+    # Without these, it takes a fraction of the time.
     predictor = Predictor(model or _shipped(), tta=False, align=False, progress=True)
     _begin(out)
     say(f"Making a phantom, and unpacking the MNI152 average: {out}")
@@ -97,12 +98,12 @@ def run_demo(out: Path, say: Say, *, model: Path | None = None) -> Demo:
 def train_demo(out: Path, say: Say, *, steps: int | None = None) -> Demo:
     """Make phantom subjects, train on some, segment and score another, draw it.
 
-    A demonstration that was interrupted goes on: finished subjects are kept, the training resumes.
+    An interrupted demonstration continues: finished subjects are kept, the training resumes.
 
     Args:
-        out: folder for everything; created.
-        say: told what is being done, a line each time.
-        steps: of the training; those of the preset `tiny` by default.
+        out: folder for everything; created if needed.
+        say: called with one line about each step.
+        steps: number of training steps; that of the preset `tiny` by default.
 
     Raises:
         OutputExistsError: if `out` holds a finished demonstration, or other files.
@@ -119,7 +120,7 @@ def train_demo(out: Path, say: Say, *, steps: int | None = None) -> Demo:
     folder = RunFolder(train(find_subjects(data / "TrainingData"), run, config))
     training_curves(folder.curves, read_history(folder.history))
     say(f"Exporting it and checking the export in a fresh process: {out / 'model'}")
-    predictor = Predictor(export_run(run, out / "model"), progress=True)
+    predictor = Predictor(export_once(run, out / "model"), progress=True)
     task = Task(subject_from_folder(unseen), unseen / "LabelsForTraining.nii.gz", "mrbrains13")
     return _segment(out, predictor, [task], say)
 
@@ -176,5 +177,4 @@ def _begin(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
         rule = "a folder that is empty, or that of a demonstration which was cut short"
         raise OutputExistsError(message(out, rule, "other files", then))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MARK).touch()
+    write_text(out / MARK, "")

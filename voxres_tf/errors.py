@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class VoxResError(Exception):
-    """Base of every error that a user can mend; the commands print it and exit with code 1."""
+    """Base of every error that a user can fix; the commands print it and exit with code 1."""
 
 
 class DataError(VoxResError):
@@ -28,15 +28,15 @@ class TrainingError(VoxResError):
 
 
 class OutputExistsError(VoxResError):
-    """An output that is already there and was not to be overwritten."""
+    """An output that already exists and must not be overwritten."""
 
 
 def message(where: object, rule: str, received: object, then: str) -> str:
-    """One line in the house's order: where it went wrong, the rule, what was received, what to do.
+    """One line in a fixed order: where it went wrong, the rule, what was received, what to do.
 
     >>> message("T1.nii", "a volume has three axes", "shape (4, 4)", "export it as a 3-D volume")
     'T1.nii: a volume has three axes. Received: shape (4, 4). Export it as a 3-D volume.'
     """
     step = then[:1].upper() + then[1:]
     line = f"{where}: {rule}. Received: {received}. {step.rstrip('.')}."
-    return " ".join(part.strip() for part in line.splitlines())  # what libraries say may have more
+    return " ".join(part.strip() for part in line.splitlines())  # libraries' texts may have several

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, hashes of files, and a lock for folders in use."""
+"""Files that are written completely or not at all, file hashes, and a lock for folders in use."""
 
 from __future__ import annotations
 
@@ -26,44 +26,58 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place when the block ends without error.
 
     The temporary name keeps the suffixes of the target (`.nii.gz` stays `.nii.gz`), since writers
-    choose their format by it. Works for files and for folders; a folder must not exist yet. Folders
-    that were made on the way to it are gone again if nothing came to lie in them.
+    choose their format by them. Works for files and folders; a folder must not exist yet. If
+    nothing is written, the parent folders that were made for it are removed again. Unfinished
+    outputs that killed processes left beside it more than an hour ago are removed, too.
 
     Raises:
         VoxResError: if nothing can be written there.
     """
-    end = target.name[-48:]  # of a name that may be as long as names can be
+    end = target.name[-48:]  # the name may already have the maximum length
     temporary = target.parent / f"{_PARTIAL}{secrets.token_hex(4)}-{end}"
     made: list[Path] = []
     try:
         made += [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         yield temporary
         temporary.replace(target)
     except OSError as error:
         raise VoxResError(_unwritable(target, error)) from error
     finally:
-        # What is left only if the block failed; its error counts, not one of clearing up.
+        # Something is left only if the block failed; its error matters, not one of cleaning up.
         shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
             for folder in made:
-                folder.rmdir()  # an error if it holds something, as it should
+                folder.rmdir()  # fails if it holds something, as it should
 
 
-def sweep(folder: Path) -> None:
-    """Remove what processes that were killed left in a folder of `atomic_path`'s.
+def _sweep(folder: Path) -> None:
+    """Remove the unfinished outputs of killed processes, unless they changed within the hour.
 
-    Only what has not changed for an hour, since a process that lives may be writing.
+    A younger one may belong to a process that is still writing it.
     """
     for left in folder.glob(f"{_PARTIAL}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime < _STALE_S:
-                continue
-            if left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
+        with contextlib.suppress(OSError, VoxResError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                remove(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it is there.
+
+    Raises:
+        VoxResError: if it cannot be removed.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        rule, why = "a path that can be replaced", error.strerror or error
+        raise VoxResError(message(path, rule, why, "choose another output")) from error
 
 
 def _unwritable(target: Path, error: OSError) -> str:
@@ -72,7 +86,7 @@ def _unwritable(target: Path, error: OSError) -> str:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text atomically; bytes of paths that are no UTF-8 stay as they are."""
+    """Write UTF-8 text atomically; bytes of paths that are not UTF-8 stay unchanged."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
@@ -95,8 +109,8 @@ def read_csv(path: Path, then: str = "check the file") -> list[tuple[int, list[s
     """The rows of a CSV file that are not blank, each with the line on which it ends.
 
     Args:
-        path: the file, in UTF-8; what spreadsheets put before that is left out.
-        then: what to do if it is none.
+        path: the file, in UTF-8; the byte order mark that spreadsheets put first is left out.
+        then: what to do if it is not a CSV file, for the error message.
 
     Raises:
         DataError: if it cannot be read as such.
@@ -123,10 +137,10 @@ def json_hash(value: Any) -> str:
 
 
 def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
-    """Refuse an output that is there already.
+    """Refuse an output that already exists.
 
     Raises:
-        OutputExistsError: if it is not to be overwritten.
+        OutputExistsError: if it must not be overwritten.
         ConfigError: if it is one of the inputs, or a folder that holds one: they are never
             overwritten.
     """
@@ -143,10 +157,9 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ())
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process: a second one is told so at once.
+    """Lock `folder` for this process; a second process gets an error at once.
 
-    The lock is the operating system's, so it goes with the process, however that ends. What a
-    process that was killed left half-written is removed.
+    The operating system releases the lock when the process ends, however it ends.
 
     Raises:
         VoxResError: if another process holds it, or the system or the disk has no such lock.
@@ -171,5 +184,4 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             rule, then = "a disk on which files can be locked", "choose another folder"
             raise VoxResError(message(folder, rule, error.strerror or error, then)) from error
-        sweep(folder)
         yield

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voxres_tf.headers import TEMPLATE_CODE
 
 GRID_TOLERANCE_MM = 0.1
-"""Volumes whose corners lie this close together count as being on one grid."""
+"""Volumes whose corners lie this close together count as being on the same grid."""
 
 Affine = NDArray[np.float64]
 
@@ -25,11 +25,11 @@ class Grid:
 
     Attributes:
         shape: voxels along the three axes, as on disk.
-        affine: float64 [4, 4], voxel index -> millimetres (RAS+); what nibabel chose.
+        affine: float64 [4, 4], voxel index -> millimetres (RAS+), as chosen by nibabel.
         sform, sform_code, qform, qform_code: the two transforms of the NIfTI header with their
-            codes, kept so that an output carries what its input carried. None where unset.
-        oriented: whether the file tells how its voxels lie. If not, its axes are taken to run left,
-            anterior and superior, as the format has it.
+            codes, kept so that an output has the same ones as its input. None where unset.
+        oriented: whether the file gives its orientation. If not, its axes are taken to run left,
+            anterior and superior, as the format specifies.
     """
 
     shape: tuple[int, int, int]
@@ -58,12 +58,12 @@ class Grid:
 
     @property
     def oblique_deg(self) -> float:
-        """The largest angle between an axis of the voxels and the closest of the world, degrees."""
+        """The largest angle between a voxel axis and the closest world axis, in degrees."""
         cosines = np.abs(self.affine[:3, :3] / self.spacing_mm).max(axis=0)
         return float(np.degrees(np.arccos(np.minimum(cosines, 1.0))).max())
 
     def distance_mm(self, other: Grid) -> float:
-        """The largest distance between the corners of two grids of one shape, in mm."""
+        """The largest distance between the corners of two grids of the same shape, in mm."""
         extent = np.array(self.shape) - 1.0
         corners = np.array(np.meshgrid(*[(0.0, n) for n in extent], indexing="ij")).reshape(3, -1)
         points = np.vstack([corners, np.ones(8)])
@@ -81,9 +81,9 @@ class Grid:
         return f"{found}, {space}" if space else found
 
     def space_fault(self, other: Grid) -> str | None:
-        """How one of two grids alone lies in the space of a template, None if both or neither do.
+        """How only one of two grids lies in a template's space, None if both or neither do.
 
-        Affines that lead into two spaces say nothing of where the grids lie to each other.
+        Affines into two different spaces do not tell where the grids lie relative to each other.
         """
         own, others = (grid.sform_code or grid.qform_code for grid in (self, other))
         if (own >= TEMPLATE_CODE) == (others >= TEMPLATE_CODE):
@@ -91,7 +91,7 @@ class Grid:
         return f"form codes {own} and {others}: one lies in the space of a template"
 
     def orientation(self) -> NDArray[np.float64]:
-        """The orientation array of nibabel [3, 2] of the closest anatomical axes."""
+        """The orientation array [3, 2] of nibabel for the closest anatomical axes."""
         ornt: NDArray[np.float64] = io_orientation(self.affine)
         return ornt
 
@@ -113,6 +113,6 @@ def to_canonical(data: NDArray[Any], grid: Grid) -> NDArray[Any]:
 
 
 def from_canonical(data: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """The inverse of `to_canonical`: [X, Y, Z, ...] in RAS order back on the axes of `grid`."""
+    """The inverse of `to_canonical`: [X, Y, Z, ...] in RAS order back to the axes of `grid`."""
     moved: NDArray[Any] = apply_orientation(data, ornt_transform(_RAS, grid.orientation()))
     return np.ascontiguousarray(moved)

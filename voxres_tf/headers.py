@@ -1,4 +1,4 @@
-"""What the headers of image files say about where voxels lie, and whether it can be true."""
+"""What the headers of image files say about where voxels lie, and whether that can be true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voxres_tf.errors import DataError, message
 
 SIZE_TOLERANCE = 0.01
-"""Share by which the voxel sizes of a sform may differ from those that its header states."""
+"""Share by which the voxel sizes of a sform may differ from those stated in its header."""
 
 SIZES_RULE = "a sform whose voxel sizes are those of pixdim, within 1 %"
 SIZES_STEP = "mend the sform (of a scan it never scales to a template), or pixdim if it is wrong"
@@ -21,21 +21,21 @@ OFFSET_RULE = "vox_offset of at least {}"
 
 UNIT_BITS = 7
 UNITS = {1: "metres", 3: "micrometres"}
-"""Spatial units of `xyzt_units` that are no mm; where it names none, mm are meant."""
+"""Spatial units of `xyzt_units` other than mm; if it names none, mm is assumed."""
 
 UNITS_RULE = "voxel sizes in mm, by xyzt_units"
 UNITS_STEP = "convert sizes and affine to mm, or mend xyzt_units if they are in mm"
 
 SCANNER_CODE = 1
 TEMPLATE_CODE = 3
-"""Form codes from this one on (Talairach, MNI152, other) lead into the space of a template."""
+"""Form codes from this one up (Talairach, MNI152, other) refer to the space of a template."""
 
 ONE_SPACE = "give both the affine and code of one space (a sform of code 0 leaves it to the qform)"
-"""Next step where one scan alone lies in the space of a template."""
+"""Next step if only one scan lies in the space of a template."""
 
 
 def read_qform(header: Any) -> tuple[NDArray[np.float64] | None, int]:
-    """The second transform and its code; one that is none, beside a sform that counts, is unset."""
+    """The qform and its code; an invalid one beside a sform that is used counts as unset."""
     try:
         qform, code = header.get_qform(coded=True)
     except ValueError:  # a quaternion longer than 1
@@ -44,11 +44,11 @@ def read_qform(header: Any) -> tuple[NDArray[np.float64] | None, int]:
 
 
 def check_header(image: Any, path: Path) -> None:
-    """Hold a NIfTI header to what it must say if positions and voxels are to be right.
+    """Check that positions and voxels can be right by what a NIfTI header says.
 
     Raises:
-        DataError: if it counts in other units than mm, lets the voxels of a single file begin
-            inside of it, or has a sform of other voxel sizes than it states.
+        DataError: if its units are not mm, the voxels of a single file begin inside the header, or
+            the sform has other voxel sizes than the header states.
     """
     header = image.header
     unit = UNITS.get(int(header["xyzt_units"]) & UNIT_BITS)
@@ -61,10 +61,10 @@ def check_header(image: Any, path: Path) -> None:
 
 
 def _check_sizes(image: Any, path: Path) -> None:
-    """Hold a sform that counts to the voxel sizes that its NIfTI header states.
+    """Check a sform that is in use against the voxel sizes that its NIfTI header states.
 
-    A size of 0 states nothing, nor do sizes of 1, 1, 1, with which headers begin, beside a
-    scanner's sform alone.
+    A size of 0 states nothing. Nor do sizes of 1, 1, 1, a header's initial values, if a scanner's
+    sform is the only transform.
 
     Raises:
         DataError: if they differ by more than `SIZE_TOLERANCE` along an axis.
@@ -74,7 +74,7 @@ def _check_sizes(image: Any, path: Path) -> None:
         return
     holder = image.file_map.get("header", image.file_map["image"])
     with holder.get_prepare_fileobj("rb") as file:
-        # As stored: nibabel makes 1 of a size of 0.
+        # As stored: nibabel turns a size of 0 into 1.
         stored = type(image.header).from_fileobj(file, check=False)
     stated = np.abs(np.asarray(stored["pixdim"][1:4], np.float64))
     if code == SCANNER_CODE and image.header["qform_code"] == 0 and (stated == 1).all():
@@ -88,9 +88,9 @@ def _check_sizes(image: Any, path: Path) -> None:
 
 
 def tells_place(image: Any) -> bool:
-    """Whether a file that is no NIfTI tells how its voxels lie.
+    """Whether a file other than NIfTI gives the orientation of its voxels.
 
-    An Analyze header has their sizes alone, but SPM writes an affine into a file beside it.
+    An Analyze header has only voxel sizes, but SPM writes an affine into a file beside it.
     """
     if not isinstance(image, AnalyzeImage):
         return True

@@ -1,7 +1,7 @@
 """Label schemes: what the codes in a label file mean, and which voxels are not scored.
 
-Those of known data sets are here by name; another is a JSON file (`SchemeFile`), which may have
-classes of its own.
+Those of known data sets are defined here by name; any other is a JSON file (`SchemeFile`), which
+may define classes of its own.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class LabelScheme:
     """How one data set codes its labels.
 
     Attributes:
-        name: what manifests and the command line call it; of a scheme of one's own, its file.
-        classes: code in the file -> class, a place in `class_names`.
-        unscored: codes whose voxels weigh nothing in the loss and leave the evaluation.
-        class_names: of the network's outputs; the first is the background.
+        name: its name in manifests and on the command line; for a custom scheme, its file.
+        classes: code in the file -> class, an index into `class_names`.
+        unscored: codes whose voxels have no weight in the loss and are excluded from evaluation.
+        class_names: names of the network's outputs; the first is the background.
     """
 
     name: str
@@ -42,13 +42,13 @@ class LabelScheme:
 
     @property
     def meaning(self) -> object:
-        """What tells it from other schemes, for a key: its name, or what its file says."""
+        """What distinguishes it from other schemes, for a key: its name, or its file's content."""
         if self.name in SCHEMES:
             return self.name
         return [sorted(self.classes.items()), sorted(self.unscored), self.class_names]
 
     def unknown_codes(self, codes: ArrayLike) -> list[int | float]:
-        """The codes that this scheme does not know, sorted; 1.5 is one, 1.0 is 1."""
+        """The codes that this scheme does not know, sorted; 1.5 is unknown, 1.0 counts as 1."""
         return [code for code in np.unique(np.asarray(codes)).tolist() if code not in self.classes]
 
     def merge(
@@ -61,11 +61,11 @@ class LabelScheme:
 
         Args:
             codes: integer codes, any shape.
-            where: the file, for the error.
+            where: the file, for the error message.
             then: what to do about codes that the scheme does not know.
 
         Returns:
-            classes uint8 and scored bool, both of the shape of `codes`.
+            The classes, uint8, and the mask, bool, both of the shape of `codes`.
 
         Raises:
             DataError: if a code is not part of the scheme.
@@ -88,7 +88,7 @@ class LabelScheme:
 
 
 def listed(codes: Sequence[float]) -> str:
-    """Codes as text, the first eight of many."""
+    """Codes as text; of many, only the first eight."""
     shown = ", ".join(f"{code:.9g}" for code in codes[:8])
     return shown + (f" and {len(codes) - 8} more" if len(codes) > 8 else "")
 
@@ -107,7 +107,7 @@ SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
             _scheme("tissue", {0: 0, 1: 1, 2: 2, 3: 3}),
             # Cerebellum (7) and brainstem (8) are not evaluated (Mendrik et al. 2015).
             _scheme("mrbrains13", _MRBRAINS, (7, 8)),
-            # 9 "infarction" and 10 "other" leave both images before scoring (MRBrainS18 site).
+            # 9 "infarction" and 10 "other" are removed from both images (MRBrainS18 site).
             _scheme("mrbrains18", {**_MRBRAINS, 9: 0, 10: 0}, (7, 8, 9, 10)),
             _scheme("ibsr18", {0: 0, 1: 1, 2: 2, 3: 3}),
             _scheme("iseg2017", {0: 0, 10: 1, 150: 2, 250: 3}),
@@ -127,7 +127,7 @@ _ClassName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max
 
 
 class SchemeFile(Config):
-    """A label scheme of one's own, as a JSON file.
+    """A custom label scheme, as a JSON file.
 
     Attributes:
         classes: names of the network's outputs, the background first.
@@ -156,7 +156,7 @@ def is_scheme_file(name: str) -> bool:
 
 
 def scheme(name: str) -> LabelScheme:
-    """The scheme of that name, or of that JSON file.
+    """The scheme with this name, or in this JSON file.
 
     Raises:
         DataError: if there is none, or the file is not a `SchemeFile`.
@@ -170,7 +170,7 @@ def scheme(name: str) -> LabelScheme:
 
 
 def common_classes(schemes: Iterable[str]) -> tuple[str, ...]:
-    """The class names that the schemes of a data set share, `CLASS_NAMES` where there are none.
+    """The class names that the schemes of a data set share, `CLASS_NAMES` if there are none.
 
     Raises:
         DataError: if they differ, or a scheme cannot be read.

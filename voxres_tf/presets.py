@@ -31,7 +31,7 @@ PRESETS: Mapping[str, RunConfig] = MappingProxyType(
             training={"steps": 14_400, "modality_dropout": 0.5, "ema": 0.99},
         ),
         # For `voxres train --init`, where the source gives the shape of the network. Its auxiliary
-        # classifiers have had their part in the source's training.
+        # classifiers have already done their work in the source's training.
         "finetune": _CPU.updated(
             training={"learning_rate": 5e-4, "steps": 1000, "aux_start": 0.01}
         ),

@@ -1,4 +1,4 @@
-"""How TensorFlow and gRPC are started: settings that they read once, their lines held back."""
+"""How TensorFlow and gRPC are started: settings that they read once, with log lines held back."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 DEVICES = r"auto|cpu|gpu(?::(\d+))?"
-"""What a device is called; its group is the number of a GPU."""
+"""Pattern of a device's name; its group is the number of a GPU."""
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow as this project wants it; variables that the user has set stay.
+    """Import TensorFlow with this project's settings; variables set by the user are kept.
 
     oneDNN kernels are off by default on processors without AVX-512, where they make this
-    network's training 1.6 times faster. TensorFlow writes lines about itself to stderr before any
-    setting of its log level counts, so that stderr leads nowhere during the first import; errors
-    are exceptions. Who sets TF_CPP_MIN_LOG_LEVEL sees all that it lets through.
+    network's training 1.6 times faster. TensorFlow writes log lines to stderr before its log level
+    takes effect, so stderr is discarded during the first import; errors are raised as exceptions.
+    Users who set TF_CPP_MIN_LOG_LEVEL see everything that it lets through.
 
     Returns:
         The module `tensorflow`.
@@ -32,7 +32,7 @@ def import_tensorflow() -> Any:
     os.environ[_LOG_LEVEL] = "3"
     try:
         kept = os.dup(2)
-    except OSError:  # closed, so that nothing has to be held back
+    except OSError:  # stderr is closed, so nothing has to be held back
         return import_module("tensorflow")
     if sys.stderr is not None:
         sys.stderr.flush()
@@ -43,15 +43,15 @@ def import_tensorflow() -> Any:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-    # In a notebook TensorFlow would tell of every model that is written.
+    # In a notebook, TensorFlow would report every model that is written.
     tensorflow.get_logger().setLevel("WARNING")
     return tensorflow
 
 
 def import_grpc() -> Any:
-    """Import gRPC, which reads once what it shall log: errors, unless the user has said otherwise.
+    """Import gRPC, which reads its log level once: errors, unless the user has set another.
 
-    Else it tells on stderr that a server went away, which the exceptions do too.
+    Otherwise it reports on stderr that a server went away, as the exceptions already do.
 
     Returns:
         The module `grpc`.

@@ -1,4 +1,4 @@
-"""What every config is: frozen, strict, JSON, and one line of error where it breaks a rule."""
+"""What all configs have in common: frozen, strict, JSON, with one-line errors for broken rules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 _ORDERED = AfterValidator(_ordered)
 Range = Annotated[tuple[float, float], _ORDERED]
-"""(low, high); the others likewise."""
+"""(low, high); likewise the ranges below."""
 PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], _ORDERED]
 NonNegativeRange = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], _ORDERED]
 ShareRange = Annotated[tuple[Share, Share], _ORDERED]
@@ -76,7 +76,7 @@ def load(kind: type[ConfigT], path: Path) -> ConfigT:
     """Read a config from a JSON file.
 
     Raises:
-        ConfigError: if the file is missing, is not JSON, says something twice or breaks a rule.
+        ConfigError: if the file is missing, is not JSON, repeats a name or breaks a rule.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def load(kind: type[ConfigT], path: Path) -> ConfigT:
 
 
 def _require_once(text: str, path: Path) -> None:
-    """Refuse what JSON allows and a reader would settle by the last line."""
+    """Refuse repeated names, which JSON allows and a parser would settle by the last one."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]

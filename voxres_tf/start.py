@@ -1,4 +1,4 @@
-"""What a training may start from: a run folder or an exported model, seen without its weights."""
+"""What a training may start from: a run folder or an exported model, without its weights."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ ENDS = {"in_channels", "context_channels", "classes"}
 """Fields of a network's shape that belong to the new training: its first and last layers."""
 
 MAY_DIFFER = {*ENDS, "norm_momentum"}
-"""Fields that need not be the source's for its weights to fit; the last one is no shape."""
+"""Fields that may differ from the source's while its weights fit; the last one is not a shape."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A trained network of one stage, by all but its weights.
+    """A trained one-stage network, described without its weights.
 
     Attributes:
         path: a run folder, or `<name>/<version>/` of an exported model.
-        name: of the model, or of the run folder.
-        version: of an exported model; None for a run.
-        weights_sha256: as an exported model's contract has it; None for a run.
+        name: name of the model, or of the run folder.
+        version: version of an exported model; None for a run.
+        weights_sha256: as in an exported model's contract; None for a run.
         preprocess: how its channels were made.
         model: its shape.
         classes: names of its outputs.
-        patch: voxels of its tiles in prediction.
+        patch: voxels of its prediction tiles.
         habits: how it predicts whole volumes, by the fields of `contract.HABITS`; empty for a run
-            that began with nothing.
+            that did not start from a trained network.
     """
 
     path: Path
@@ -55,10 +55,10 @@ class Start:
     habits: Mapping[str, Any] = field(default_factory=dict)
 
     def handed_on(self, config: RunConfig) -> dict[str, Any]:
-        """Habits that suit a training.
+        """The habits to pass on to a training; those that do not suit it are switched off.
 
-        Mirroring suits one with flips, one piece equal classes, and alignment one whose network can
-        do with each of several scans.
+        Mirroring suits a training with flips, one piece suits equal classes, and alignment suits a
+        network for which any one of several scans suffices.
         """
         same = {*map(str.casefold, self.classes)} == {*map(str.casefold, config.classes)}
         several = len(config.preprocess.modalities) > 1
@@ -73,7 +73,7 @@ class Start:
 
         Args:
             base: gives the training and the classes.
-            stated: section -> fields that come before the source's.
+            stated: section -> fields that take precedence over the source's.
         """
         sections = {
             "preprocess": self.preprocess.model_dump(),
@@ -85,7 +85,7 @@ class Start:
         """What a training takes from the source, what is new to it, and what it leaves out.
 
         Args:
-            config: of the training.
+            config: configuration of the training.
             available: modalities of its data set.
         """
         taken, known = config.preprocess.modalities, self.preprocess.modalities
@@ -101,11 +101,11 @@ class Start:
         return "; ".join(parts)
 
     def knows(self, name: str) -> bool:
-        """Whether it has a class of this name, in capitals or not."""
+        """Whether it has a class of this name, ignoring case."""
         return name.casefold() in map(str.casefold, self.classes)
 
     def require_match(self, config: RunConfig) -> None:
-        """Hold a configuration to what the weights can be used for.
+        """Check that the weights can be used for a configuration.
 
         Raises:
             ConfigError: if the networks differ in more than channels and classes, have no channel
@@ -133,14 +133,14 @@ def is_run(path: Path) -> bool:
 
 
 def read_start(path: Path) -> Start:
-    """What is known of a trained network before its weights are read.
+    """Describe a trained network without reading its weights.
 
     Args:
         path: a run folder, or `<name>/<version>/` of an exported model.
 
     Raises:
         ConfigError: if a run's config cannot be read, or the network has two stages.
-        ModelError: if an exported model's contract cannot be honoured.
+        ModelError: if an exported model's contract cannot be used.
     """
     if (path / CASCADE_FILE).is_file():
         raise _two_stages(path)
@@ -169,9 +169,9 @@ def read_start(path: Path) -> Start:
 
 
 def tile_of(run: Path, crop: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The tiles of a run in prediction, along each axis the longer of its crop and of its start's.
+    """The prediction tile of a run: along each axis, the longer of its crop and its start's tile.
 
-    A short training at small crops makes good use of the larger tiles of what it began with.
+    A short training on small crops still makes good use of the larger tiles of its start.
     """
     before = read_summary(run).get("init_patch", crop)
     x, y, z = (max(pair) for pair in zip(crop, before, strict=True))
@@ -179,16 +179,16 @@ def tile_of(run: Path, crop: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def habits_of(run: Path) -> dict[str, Any]:
-    """How a run's network is to predict whole volumes: as what it began with, if that suits it."""
+    """How a run's network should predict whole volumes: like its start, as far as that suits it."""
     habits: dict[str, Any] = read_summary(run).get("init_habits", {})
     return habits
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """What a run says of itself, empty before it has begun.
+    """The summary that a run has written, empty before it has started.
 
     Raises:
-        ConfigError: if that is damaged.
+        ConfigError: if the summary is damaged.
     """
     path = run / SUMMARY_FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Volumes on their grids, and NIfTI in and out: nothing of a scan's geometry is ever lost."""
+"""Volumes on their grids, read from and written to NIfTI without losing a scan's geometry."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def read_volume(path: Path) -> Volume:
 
     Raises:
         DataError: if the file is missing, cannot be decoded, is not a 3-D volume, or has a header
-            that contradicts itself or counts in other units than mm (see `headers`).
+            that contradicts itself or uses units other than mm (see `headers`).
     """
     image = _open(path)
-    grid = _grid(image, path)  # first, for what is no volume may be too large to read
+    grid = _grid(image, path)  # first, since what is not a volume may be too large to read
     try:
         data = np.asanyarray(image.dataobj)
         _check_whole(path)
@@ -59,9 +59,9 @@ def read_volume(path: Path) -> Volume:
 
 
 def voxels_of(path: Path) -> Path:
-    """The file of an .hdr/.img pair that holds the voxels, any other file itself.
+    """The file of an .hdr/.img pair that holds the voxels; any other file itself.
 
-    It stands for both, so that its hash tells scans apart.
+    It represents the pair, so that its hash tells scans apart.
     """
     if path.suffix.lower() != ".hdr":
         return path
@@ -85,7 +85,7 @@ def read_grid(path: Path) -> Grid:
     """Read only the geometry of a file.
 
     Raises:
-        DataError: as `read_volume`, short of what only the voxels would show.
+        DataError: as `read_volume`, except for what only the voxels would show.
     """
     return _grid(_open(path), path)
 
@@ -101,7 +101,7 @@ def _open(path: Path) -> SpatialImage:
         raise DataError(message(path, "a file is there", "nothing", "check the path"))
     try:
         image = nib.load(path)
-    except Exception as error:  # the readers of nibabel raise a dozen kinds
+    except Exception as error:  # nibabel's readers raise a dozen kinds
         raise DataError(
             message(path, "a readable NIfTI or Analyze file", f"{error}", "check the file")
         ) from error
@@ -111,7 +111,7 @@ def _open(path: Path) -> SpatialImage:
 
 
 def _check_whole(path: Path) -> None:
-    """Read a compressed file to its end, where its checksum is; nibabel stops before."""
+    """Read a compressed file to its end, where its checksum is; nibabel stops before it."""
     if path.suffix.lower() in (".gz", ".mgz"):
         with gzip.open(path) as stream:
             while stream.read(2**20):
@@ -143,7 +143,7 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
 
 
 def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:
-    """Write one volume, as `write_volumes`."""
+    """Write one volume, as `write_volumes` does."""
     write_volumes({path: data}, grid)
 
 
@@ -151,13 +151,13 @@ def write_volumes(volumes: Mapping[Path, NDArray[Any]], grid: Grid) -> None:
     """Write NIfTI-1 with the affine, both transforms and the form codes of a grid: all or none.
 
     Args:
-        volumes: file, which ends in `.nii` or `.nii.gz`, -> values [X, Y, Z] or [X, Y, Z, K]; the
+        volumes: file, ending in `.nii` or `.nii.gz` -> values [X, Y, Z] or [X, Y, Z, K]; the
             first three axes have the shape of `grid`.
         grid: where the voxels lie.
 
     Raises:
         DataError: if a suffix or a shape is wrong.
-        VoxResError: if one cannot be written; what was there before is there still.
+        VoxResError: if one cannot be written; what existed before is kept.
     """
     with ExitStack() as stack:
         for path, data in volumes.items():

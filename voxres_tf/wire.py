@@ -1,9 +1,9 @@
 """The messages of TF Serving's interface, without TensorFlow (decision 0010).
 
-Only the fields that are used here, under the numbers of the published definitions in
-`tensorflow_serving/apis` and `tensorflow/core/framework`: fields that are not named are skipped by
-the reader, so that any server's answer can be read. The pool is private, since the real messages
-may be loaded in the same process.
+They have only the fields that are used here, under the numbers of the published definitions in
+`tensorflow_serving/apis` and `tensorflow/core/framework`. The parser skips all other fields, so any
+server's answer can be read. The pool is private, since the real messages may be loaded in the same
+process.
 """
 
 from __future__ import annotations
@@ -96,10 +96,10 @@ def predict_request(
     """A `PredictRequest`.
 
     Args:
-        model: its name on the server.
-        signature: which of the model's signatures is asked.
+        model: the model's name on the server.
+        signature: the signature of the model to call.
         inputs: name -> array (see `to_tensor`) or `Tensor` message.
-        version: of the model; the server's choice if None.
+        version: version of the model; the server's choice if None.
     """
     request = message_class("PredictRequest")()
     request.model_spec.name = model
@@ -121,14 +121,14 @@ def to_tensor(array: NDArray[Any]) -> Any:
 
 
 def zeros_tensor(shape: tuple[int, ...]) -> Any:
-    """A `Tensor` message of float32 zeros, of a few bytes whatever its shape."""
+    """A `Tensor` message of float32 zeros, a few bytes long whatever its shape."""
     tensor = _empty_tensor(1, shape)
     tensor.float_val.append(0.0)
     return tensor
 
 
 def string_tensor(value: bytes) -> Any:
-    """A `Tensor` message of one string, of shape [1], which a server that batches takes too."""
+    """A `Tensor` message of one string, of shape [1], which batching servers accept too."""
     tensor = _empty_tensor(_STRINGS, (1,))
     tensor.string_val.append(value)
     return tensor
@@ -142,16 +142,16 @@ def _empty_tensor(number: int, shape: tuple[int, ...]) -> Any:
 
 
 def from_tensor(tensor: Any) -> NDArray[Any]:
-    """The array of a `Tensor` message, be its values raw bytes or single ones.
+    """The array of a `Tensor` message, whether its values are raw bytes or listed singly.
 
-    Where there are fewer values than voxels the last one goes on, as TensorFlow reads it.
+    If there are fewer values than voxels, the last one is repeated, as in TensorFlow.
 
     Returns:
         float32, int32 or uint8 of the message's shape, or bytes objects for strings.
 
     Raises:
-        ValueError: if it is of another type, its values do not fill its shape or go beyond its
-            type, or its shape beyond what a message can hold.
+        ValueError: if it is of another type, its values do not fill its shape or exceed its type's
+            range, or its shape exceeds what a message can hold.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if min(shape, default=0) < 0 or math.prod(shape) > _MOST_VALUES:

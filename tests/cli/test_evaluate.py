@@ -182,6 +182,7 @@ def test_what_is_scored_is_not_replaced(data):
 def test_usage_errors(data):
     assert evaluate(data, pred="none").exit_code == 2
     assert evaluate(data, "--protocol", "other").exit_code == 2
+    assert evaluate(data, "--overwrite").exit_code == 2
 
 
 def test_tensorflow_stays_out(data):

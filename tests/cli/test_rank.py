@@ -52,7 +52,15 @@ def test_beside_the_published(data):
 
 
 @pytest.mark.parametrize(
-    "args", [(), ("scores.csv",), ("=scores.csv",), ("a=",), ("a=a.csv", "--nonsense")]
+    "args",
+    [
+        (),
+        ("scores.csv",),
+        ("=scores.csv",),
+        ("a=",),
+        ("a=a.csv", "--nonsense"),
+        ("a=a.csv", "--overwrite"),
+    ],
 )
 def test_usage_errors(args):
     result = rank(*args)

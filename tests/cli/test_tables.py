@@ -79,3 +79,16 @@ def test_outputs_are_not_replaced(runs):
     assert result.exit_code == 1
     assert "Pass --overwrite" in result.stderr
     assert tables(*args, "--overwrite").exit_code == 0
+
+
+def test_score_files_are_not_replaced(runs):
+    scores = write(runs / "out/table1.csv", 0.5)
+    before = scores.read_bytes()
+    result = tables(f"mine={scores}", "-o", runs / "out", "--overwrite")
+    assert (result.exit_code, scores.read_bytes()) == (1, before)
+    assert "outputs are no inputs" in result.stderr
+
+
+def test_long_names_and_characters_without_a_glyph_are_no_warnings(runs):
+    result = tables(f"{'long' * 60}多={runs / 'mine.csv'}", "-o", runs / "out")
+    assert (result.exit_code, result.stderr) == (0, "")

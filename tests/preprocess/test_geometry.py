@@ -63,10 +63,10 @@ def test_the_axes_are_the_anatomical_ones() -> None:
 
 
 @pytest.mark.parametrize("last", [-1, 0, 1])
-def test_a_half_voxel_is_rounded_down_whatever_the_last_digit(last: int) -> None:
+def test_the_last_digit_of_a_spacing_decides_nothing(last: int) -> None:
     mm = 0.5 + last * np.finfo(np.float64).eps
-    # 3 * 0.5 = 1.5 in plane, 4 * 0.5 / 0.8 = 2.5 between slices.
-    assert working((3, 5, 4), (mm, mm, mm)).shape == (1, 2, 2)
+    # 3 * 0.5 = 1.5 and 5 * 0.5 = 2.5 in plane, 4 * 0.5 / 0.8 = 2.5 between slices: to even ones.
+    assert working((3, 5, 4), (mm, mm, mm)).shape == (2, 2, 2)
 
 
 @given(shape=SHAPES, spacing=SPACINGS)

@@ -253,7 +253,7 @@ def test_what_a_run_left_that_had_no_checkpoint_is_not_the_next_ones(
 
     short = config.updated(training={"steps": 4})
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "save_state", die)
+        patch.setattr(callbacks, "write_history", die)
         with pytest.raises(KilledError):
             fit.train(subjects[:2], tmp_path, short, val=subjects[2:])
     assert (tmp_path / "best.weights.h5").is_file()
@@ -270,6 +270,20 @@ def test_what_a_run_left_that_had_no_checkpoint_is_not_the_next_ones(
     (tmp_path / "summary.json").unlink()
     with pytest.raises(TrainingError, match=r"the summary\.json that it began with"):
         fit.train(subjects[:2], tmp_path, config)
+    # Weights are not lost for want of a state.
+    (tmp_path / "state.npz").unlink()
+    with pytest.raises(TrainingError, match=r"the state\.npz of its weights"):
+        fit.train(subjects[:2], tmp_path, config)
+    assert (tmp_path / "last.weights.h5").read_bytes() == last
+
+
+@pytest.mark.parametrize("name", ["best.weights.h5", "history.csv", "config.json"])
+def test_a_new_run_is_asked_for_where_one_began(
+    name: str, config: RunConfig, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(TrainingError, match="a new run folder"):
+        check_resume(RunFolder(tmp_path), config, "never")
 
 
 def test_no_subjects(config: RunConfig, tmp_path: Path) -> None:

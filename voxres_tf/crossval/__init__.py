@@ -1,1 +1,1 @@
-"""Trainings that depend on each other: auto-context, folds, and who may see whom."""
+"""Trainings that depend on each other: auto-context, folds, and which subjects they may see."""

@@ -1,4 +1,4 @@
-"""Who does the work: this process, task after task, or the workers of a Ray cluster."""
+"""Where tasks run: one after the other in this process, or on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voxres_tf.errors import ConfigError, VoxResError, message
 EngineName = Literal["local", "ray"]
 Say = Callable[[str], None]
 RETRIES = 3
-"""How often Ray does a task again whose worker was lost."""
+"""How often Ray repeats a task whose worker was lost."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Engine:
 
     Attributes:
         name: "local" or "ray".
-        ray_address: of a cluster that exists, "auto" for the one of this machine; None starts one
-            on this machine for as long as the work takes.
-        cpus, gpus: what Ray is told that a task needs.
+        ray_address: address of an existing cluster, "auto" for the one of this machine; None starts
+            one on this machine for as long as the work takes.
+        cpus, gpus: what a task needs, as declared to Ray.
     """
 
     name: EngineName = "local"
@@ -33,11 +33,11 @@ class Engine:
     gpus: float = 0
 
     def run(self, tasks: Sequence[Task], store: Store, say: Say) -> None:
-        """Carry out the tasks that are not done yet, in an order in which each finds its needs.
+        """Carry out the tasks that are not done yet; each must come after those that it needs.
 
         Raises:
-            VoxResError: what a task raises; with Ray, after the tasks that do not depend on it.
-            ConfigError: if Ray is asked for and not installed, or no cluster answers.
+            VoxResError: whatever a task raises; with Ray, after the tasks that do not depend on it.
+            ConfigError: if Ray is requested but not installed, or no cluster answers.
         """
         todo = [task for task in tasks if not task.done(store)]
         if self.name == "local":
@@ -83,7 +83,7 @@ class Engine:
 
 
 def carry_out(task: Task, store: Store, *_before: None) -> None:
-    """Do a task unless it is done; `_before` are Ray's promises of what it needs."""
+    """Do a task unless it is done; `_before` makes Ray wait for the tasks that it needs."""
     if not task.done(store):
         task.carry_out(store)
 

@@ -1,4 +1,4 @@
-"""A training as a value: equal work has an equal key, and a network knows whom it has met."""
+"""A training as a value: equal trainings have equal keys, and each knows whom it has met."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NO_INFLUENCE = {"validate_every", "checkpoint_minutes"}
 
 @dataclass(frozen=True)
 class Network:
-    """One training, by all that decides its weights.
+    """One training, described by everything that determines its weights.
 
     Attributes:
-        config: of the run.
+        config: config of the run.
         subjects: cache keys of the subjects that it learns from, in order.
-        context: of a second stage: per subject the network that makes its probability maps.
+        context: for a second stage, the network that makes each subject's probability maps.
     """
 
     config: RunConfig
@@ -43,7 +43,7 @@ class Network:
 
     @cached_property
     def key(self) -> str:
-        """The same for every training that would give the same weights."""
+        """A hash, the same for all trainings that would give the same weights."""
         values: dict[str, Any] = self.config.model_dump(mode="json")
         values["training"] = {k: v for k, v in values["training"].items() if k not in NO_INFLUENCE}
         context = [network.key for network in self.context]
@@ -51,11 +51,11 @@ class Network:
 
     @cached_property
     def met(self) -> frozenset[str]:
-        """Every subject that had a part in its weights, be it through another network's maps."""
+        """All subjects that influenced its weights, including through other networks' maps."""
         return frozenset(self.subjects).union(*(network.met for network in self.context))
 
     def with_sources(self) -> Iterator[Network]:
-        """The networks that its maps come from, then itself."""
+        """Yield the networks that its maps come from, then this network."""
         for network in dict.fromkeys(self.context):
             yield from network.with_sources()
         yield self
@@ -63,11 +63,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Cascade:
-    """What segments a subject: a first stage and, with auto-context, a second.
+    """The networks that segment a subject: a first stage and, with auto-context, a second.
 
     Attributes:
         first: networks whose probability maps are averaged; usually one.
-        second: sees the channels and these maps; None where the first stage is all.
+        second: network that sees the channels and these maps; None if there is no second stage.
     """
 
     first: tuple[Network, ...]
@@ -75,7 +75,7 @@ class Cascade:
 
     @property
     def key(self) -> str:
-        """The same for every cascade that would give the same answers."""
+        """A hash, the same for all cascades that would give the same results."""
         second = self.second.key if self.second else None
         return json_hash({"first": [network.key for network in self.first], "second": second})
 
@@ -86,12 +86,10 @@ class Cascade:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """The stages and whatever made maps for their training, in the order in which
-        they can be trained.
-        """
+        """The stages and the sources of their training's maps, in an order for training them."""
         return tuple(dict.fromkeys(n for stage in self.stages for n in stage.with_sources()))
 
     @property
     def met(self) -> frozenset[str]:
-        """Every subject that had a part in any weights."""
+        """All subjects that influenced the weights of any of the networks."""
         return frozenset().union(*(network.met for network in self.networks))

@@ -1,4 +1,4 @@
-"""Which networks a cross-validation and an auto-context training need, each of them once."""
+"""The networks that a cross-validation and an auto-context training need, each listed once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voxres_tf.errors import ConfigError, TrainingError, message
 Context = Literal["out-of-fold", "in-sample"]
 FirstStage = Literal["all", "folds"]
 Keys = Mapping[str, str]
-"""Id of a subject -> key of its prepared voxels; in the order of training."""
+"""Subject id -> key of its prepared voxels, in the order of training."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class AutoContext:
     """How the second stage of the paper (section 2.3) gets its probability maps.
 
     Attributes:
-        context: "out-of-fold" trains on maps of networks that had not seen the subject, which is
-            how maps look at prediction; "in-sample" on maps of the first stage itself.
-        first_stage: the first stage at prediction: one network of "all" subjects, or the mean of
-            the networks of the "folds", each of which knows fewer subjects.
+        context: "out-of-fold" trains on maps from networks that had not seen the subject, which is
+            how maps look at prediction; "in-sample" on maps from the first stage itself.
+        first_stage: the first stage at prediction: one network trained on "all" subjects, or the
+            mean of the networks of the "folds", each trained on fewer subjects.
     """
 
     context: Context = "out-of-fold"
@@ -33,19 +33,19 @@ class AutoContext:
 
     @property
     def needs_folds(self) -> bool:
-        """Whether some of the networks learn without a fold of the subjects."""
+        """Whether some of the networks are trained without a fold of the subjects."""
         return self.context == "out-of-fold" or self.first_stage == "folds"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A held-out subject and what segments it.
+    """A held-out subject and the networks that segment it.
 
     Attributes:
-        row: of the table.
+        row: name of the table's row.
         subject: its id.
-        key: of its prepared voxels.
-        cascade: of networks that have not met it.
+        key: key of its prepared voxels.
+        cascade: networks that have not seen it.
     """
 
     row: str
@@ -66,21 +66,21 @@ class Case:
 
 
 def plain_cascade(config: RunConfig, keys: Keys, ids: Iterable[str]) -> Cascade:
-    """One stage that learns from these subjects."""
+    """A cascade of one stage that learns from these subjects."""
     return Cascade((_network(config, keys, ids),))
 
 
 def context_cascade(
     config: RunConfig, keys: Keys, ids: Iterable[str], folds: Folds, how: AutoContext
 ) -> Cascade:
-    """Both stages, learning from these subjects (paper, section 2.3).
+    """A cascade of both stages that learns from these subjects (paper, section 2.3).
 
     Args:
-        config: of the first stage; the second has as many more channels as there are classes.
-        keys: of all subjects.
-        ids: those to learn from.
-        folds: of these or more subjects; an out-of-fold map comes from the network that learned
-            from the others, without the fold of the subject.
+        config: config of the first stage; the second has one more channel per class.
+        keys: keys of all subjects.
+        ids: subjects to learn from.
+        folds: folds of these or more subjects; a subject's out-of-fold map comes from the network
+            that learned from the other ids, without those of its fold.
         how: where maps come from.
 
     Raises:
@@ -114,22 +114,22 @@ def context_cascade(
 
 
 def with_context(config: RunConfig) -> RunConfig:
-    """The config of a second stage: the probability of every class is one more channel."""
+    """The config of a second stage: the probability of each class is a further channel."""
     return config.updated(model={"context_channels": config.model.classes})
 
 
 def cross_validation(
     row: str, config: RunConfig, keys: Keys, folds: Folds, how: AutoContext | None = None
 ) -> list[Case]:
-    """The cases of one row: every subject, segmented by networks that have not met it.
+    """The cases of one row: every subject, segmented by networks that have not seen it.
 
-    With auto-context an out-of-fold map inside a fold comes from a network that two folds are
-    left out of; the one without folds j and k serves both, and equal networks are trained once.
+    With auto-context, while fold k is held out, the out-of-fold maps of fold j come from a network
+    trained without both. It also serves with j and k swapped; equal networks are trained once.
 
     Args:
         row: name of the row.
-        config: of the (first) stage.
-        keys: of all subjects.
+        config: config of the (first) stage.
+        keys: keys of all subjects.
         folds: see `dataset.folds`.
         how: None for one stage.
     """

@@ -1,4 +1,4 @@
-"""The rows of a cross-validation's table, among them the five of the paper's Table 1."""
+"""The rows of a cross-validation's table, including the five of the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class RowSpec:
     """A row of the table.
 
     Attributes:
-        name: of the row.
-        config: of its (first) stage.
+        name: name of the row.
+        config: config of its (first) stage.
         how: where its second stage gets its maps; None for one stage.
     """
 
@@ -26,18 +26,18 @@ class RowSpec:
 
     @property
     def file(self) -> str:
-        """Its scores, relative to the cross-validation's folder."""
+        """The file of its scores, relative to the cross-validation's folder."""
         words = "".join(c.lower() if c.isalnum() else " " for c in self.name).split()
         return f"scores/{'-'.join(words)}.csv"
 
 
 def table_rows(config: RunConfig, *, ablation: bool, how: AutoContext | None) -> list[RowSpec]:
-    """The modalities of the config together and, if asked for, rows before and after it.
+    """A row for all modalities of the config and, if requested, rows before and after it.
 
     Args:
-        config: of the (first) stage.
-        ablation: a row for each modality alone goes before, if there are several.
-        how: a row with a second stage goes after; None for none.
+        config: config of the (first) stage.
+        ablation: put a row for each modality alone before it, if there are several.
+        how: put a row with this second stage after it; None for no such row.
     """
     modalities = config.preprocess.modalities
     together = "All" if len(modalities) > 1 else _TITLES[modalities[0]]

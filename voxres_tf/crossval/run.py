@@ -32,7 +32,7 @@ from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import require_classes
 
 _MANY_STEPS = 500
-"""Fewer in all are done too soon for a forecast, which takes as long as a training's start."""
+"""No forecast for fewer steps in all: they end soon, and it takes as long as a training's start."""
 
 
 def cross_validate(
@@ -51,18 +51,18 @@ def cross_validate(
         out: folder for networks, maps, scores and `rows.json`, which `voxres tables` reads.
         rows: at least one.
         folds: see `dataset.folds`.
-        engine: who does the work, this process by default.
-        say: told what is being done, a line each time.
+        engine: where the tasks run, in this process by default.
+        say: called with each line about the progress.
 
     Returns:
         The scores of all subjects, row by row.
 
     Raises:
         DataError: if a subject breaks a rule.
-        ConfigError: if the folds leave a network nothing to learn from, the labels have other
-            classes than `labels.CLASS_NAMES`, or a config has others or frozen_norm.
-        OutputExistsError: if `out` holds the scores of a row of the same name that was trained by
-            another configuration.
+        ConfigError: if the folds leave a network nothing to learn from, the labels or a config
+            have classes other than `labels.CLASS_NAMES`, or a config has frozen_norm.
+        OutputExistsError: if `out` holds the scores of a row of the same name that was trained with
+            another configuration or on other folds.
         TrainingError: if a training fails.
     """
     _require_tissues(subjects)
@@ -102,17 +102,18 @@ def auto_context(
     Args:
         subjects: with labels.
         out: folder for networks, maps and `cascade.json`, which names the stages.
-        config: of the first stage; the second has the maps as further channels.
-        folds: for the out-of-fold maps.
+        config: config of the first stage; the second has the maps as further channels.
+        folds: folds for the out-of-fold maps.
         how: where maps come from, and which first stage predicts.
-        engine: who does the work, this process by default.
-        say: told what is being done, a line each time.
+        engine: where the tasks run, in this process by default.
+        say: called with each line about the progress.
 
     Returns:
         `out`.
 
     Raises:
-        As `cross_validate`.
+        As `cross_validate`, but never OutputExistsError; any classes that the labels and the config
+        share are allowed.
     """
     _require_trainable(config, subjects)
     with locked(out):
@@ -129,7 +130,7 @@ def _note(out: Path, row: RowSpec) -> Path:
 
 
 def _told(row: RowSpec, keys: Keys, folds: Folds) -> dict[str, Any]:
-    """By what a row's networks were trained, and on what."""
+    """With what settings and on what folds a row's networks were trained."""
     how = None if row.how is None else [row.how.context, row.how.first_stage]
     parts = sorted(sorted(keys[id_][:NAME_LENGTH] for id_ in fold) for fold in folds)
     return {"config": row.config.model_dump(mode="json"), "auto_context": how, "folds": parts}
@@ -212,7 +213,7 @@ def _forecast(missing: Sequence[Network]) -> str:
     total = 0.0
     for network in missing:
         model, training = network.config.model, network.config.training
-        # Channels of the input change the first convolution alone.
+        # Input channels only change the first convolution.
         alike = model.model_dump(mode="json", exclude={"in_channels", "context_channels"})
         kind = json_hash([alike, training.crop, training.batch])
         if kind not in paces:

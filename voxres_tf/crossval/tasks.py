@@ -1,4 +1,4 @@
-"""Pieces of work that hand over through files: done once, whoever does them, and found again."""
+"""Tasks that pass results on as files: each is done once, by any process, and found again."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.run import RunFolder
 
 NAME_LENGTH = 16
-"""Hexadecimal digits of a key in the name of a file."""
+"""Number of hexadecimal digits of a key in a file name."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """The folder that all pieces of work share, and the subjects that they may need.
+    """The folder that all tasks share, and the subjects that they may need.
 
     Attributes:
-        folder: absolute; on several machines a folder that all of them see.
+        folder: absolute path; with several machines, of a folder that all of them see.
         subjects: key -> prepared subject.
     """
 
@@ -35,44 +35,44 @@ class Store:
     subjects: Mapping[str, CachedSubject]
 
     def run(self, network: Network) -> RunFolder:
-        """Where a network is trained."""
+        """The run folder in which a network is trained."""
         return RunFolder(self.folder / "networks" / network.key[:NAME_LENGTH])
 
     def map(self, network: Network, subject: str) -> Path:
-        """A subject's probability map, float16 [X, Y, Z, K]."""
+        """The file of a subject's probability map, float16 [X, Y, Z, K]."""
         name = f"{network.key[:NAME_LENGTH]}-{subject[:NAME_LENGTH]}.npy"
         return self.folder / "maps" / name
 
     def scores(self, case: Case) -> Path:
-        """The scores of one held-out subject."""
+        """The file of one held-out subject's scores."""
         name = f"{case.cascade.key[:NAME_LENGTH]}-{case.key[:NAME_LENGTH]}.csv"
         return self.folder / "cases" / name
 
     def title(self, network: Network) -> str:
-        """What a network is, for people."""
+        """A readable description of a network."""
         ids = ", ".join(self.subjects[key].id for key in network.subjects)
         stage = "second stage" if network.context else network.config.model.architecture
         return f"{stage} ({', '.join(network.config.preprocess.modalities)}) on subjects {ids}"
 
 
 class Task(Protocol):
-    """A piece of work: idempotent, and done when its file is there."""
+    """A piece of work that is idempotent, and done when its file exists."""
 
     @property
     def name(self) -> str:
         """Unique among the tasks of a store."""
 
     def needs(self) -> tuple[Task, ...]:
-        """What must be done before."""
+        """The tasks that must be done first."""
 
     def done(self, store: Store) -> bool:
         """Whether there is nothing left to do."""
 
     def title(self, store: Store) -> str:
-        """What it does, for people."""
+        """A readable description of what it does."""
 
     def carry_out(self, store: Store) -> None:
-        """Do it; if it was begun and killed, go on."""
+        """Do it, or continue it if it was killed."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class TrainNetwork(Task):
 
     @property
     def name(self) -> str:
-        """Of the network."""
+        """Named after the network."""
         return f"train {self.network.key}"
 
     def needs(self) -> tuple[Task, ...]:
@@ -92,7 +92,7 @@ class TrainNetwork(Task):
         return tuple(MakeMap(source, subject) for source, subject in pairs)
 
     def done(self, store: Store) -> bool:
-        """Whether all steps were made."""
+        """Whether all steps were made and the last weights written."""
         return store.run(self.network).finished(self.network.config)
 
     def title(self, store: Store) -> str:
@@ -100,7 +100,7 @@ class TrainNetwork(Task):
         return f"Training the {store.title(self.network)}"
 
     def carry_out(self, store: Store) -> None:
-        """Train, or go on where a killed training stopped."""
+        """Train, or continue a training that was killed."""
         from voxres_tf.training.fit import train_prepared
 
         subjects = [store.subjects[key] for key in self.network.subjects]
@@ -112,30 +112,30 @@ class TrainNetwork(Task):
 
 @dataclass(frozen=True)
 class MakeMap(Task):
-    """A subject's probability map by one network of the first stage."""
+    """Make a subject's probability map with one network of the first stage."""
 
     network: Network
     subject: str
 
     @property
     def name(self) -> str:
-        """Of the network and the subject."""
+        """Named after the network and the subject."""
         return f"map {self.network.key} {self.subject}"
 
     def needs(self) -> tuple[Task, ...]:
-        """The network."""
+        """The training of the network."""
         return (TrainNetwork(self.network),)
 
     def done(self, store: Store) -> bool:
-        """Whether the map is there."""
+        """Whether the map exists."""
         return store.map(self.network, self.subject).is_file()
 
     def title(self, store: Store) -> str:
-        """Whose map, by which network."""
+        """Whose map it is."""
         return f"Map of subject {store.subjects[self.subject].id}"
 
     def carry_out(self, store: Store) -> None:
-        """Segment the whole volume; float16 keeps a probability to 5e-4 in half the space."""
+        """Segment the whole volume; float16 stores a probability to 5e-4 in half the space."""
         channels = store.subjects[self.subject].channels()
         probabilities = _segment(store, self.network, channels)
         with atomic_path(store.map(self.network, self.subject)) as temporary:
@@ -144,21 +144,21 @@ class MakeMap(Task):
 
 @dataclass(frozen=True)
 class ScoreCase(Task):
-    """Segment a held-out subject and score it by the definitions of MRBrainS."""
+    """Segment a held-out subject and score it by the MRBrainS definitions."""
 
     case: Case
 
     @property
     def name(self) -> str:
-        """Of the cascade and the subject."""
+        """Named after the cascade and the subject."""
         return f"score {self.case.cascade.key} {self.case.key}"
 
     def needs(self) -> tuple[Task, ...]:
-        """All stages that segment it."""
+        """The training of all stages that segment it."""
         return tuple(map(TrainNetwork, self.case.cascade.stages))
 
     def done(self, store: Store) -> bool:
-        """Whether the scores are there."""
+        """Whether the scores exist."""
         return store.scores(self.case).is_file()
 
     @override
@@ -181,13 +181,13 @@ class ScoreCase(Task):
         write_scores(store.scores(self.case), scores)
 
     def scores(self, store: Store) -> list[Score]:
-        """What `carry_out` wrote, maybe under another id: equal voxels are scored once."""
+        """What `carry_out` wrote, possibly under another id, since equal voxels are scored once."""
         found = read_scores(store.scores(self.case))
         return [replace(score, subject=self.case.subject) for score in found]
 
 
 def segment_by(store: Store, cascade: Cascade, subject: CachedSubject) -> NDArray[np.float32]:
-    """Probabilities of a whole subject by all stages of a cascade, as `voxres predict` makes them.
+    """Probabilities of a whole subject by all stages of a cascade, as in `voxres predict`.
 
     Returns:
         float32 [X, Y, Z, K].
@@ -207,7 +207,7 @@ def _segment(store: Store, network: Network, image: NDArray[np.float32]) -> NDAr
 
 
 def in_order(targets: Iterable[Task]) -> list[Task]:
-    """The targets and all that they need, each once, after what it needs itself."""
+    """The targets and all tasks that they need, each once and after those that it needs itself."""
     ordered: dict[str, Any] = {}
 
     def add(task: Task) -> None:

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a data set, in one go."""
+"""Finding everything that is wrong with a data set in one pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from voxres_tf.labels import LabelScheme, common_classes, listed, scheme
 from voxres_tf.volume import Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
-"""Voxels that are shorter or longer come from headers in a wrong unit, not from heads."""
+"""Shorter or longer voxels come from headers in a wrong unit, not from heads."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        subject: its id.
-        file: where it is wrong, None where no single file is.
+        subject: the subject's id.
+        file: the file that has the problem, None if it is not a single one.
         text: the rule, and what was received.
     """
 
@@ -38,7 +38,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        """One line."""
+        """The problem as one line."""
         where = f"subject {self.subject}" + (f", {self.file}" if self.file else "")
         return " ".join(f"{where}: {self.text}".split())
 
@@ -50,20 +50,20 @@ def check_dataset(
     need_labels: bool,
     quiet: bool = False,
 ) -> list[Problem]:
-    """Read every file and report all that is wrong; one bad file does not hide another.
+    """Read every file and report everything that is wrong; one bad file does not hide another.
 
     Args:
-        subjects: those to check; none have no problems.
+        subjects: those to check; without any, there are no problems.
         modalities: those that every subject must have; None for all that any subject has.
-        need_labels: whether every subject must have labels. Labels that are there are checked
-            in any case.
+        need_labels: whether every subject must have labels. Existing labels are checked in any
+            case.
         quiet: show no progress bar.
 
     Returns:
         Subject by subject: missing modalities and labels, files that cannot be read, values that
         are not finite, constant images, voxel sizes beyond `PLAUSIBLE_MM`, grids that differ (with
         the distance in mm), label codes that are unknown or not whole numbers, labels without
-        tissue. Then, over all subjects: ids used twice and files with the voxels of another.
+        tissue. Then, over all subjects: ids used twice and files with the same voxels as another.
     """
     wanted = modalities if modalities is not None else modalities_of(subjects)
     checks = [_SubjectCheck(files) for files in subjects]
@@ -76,10 +76,10 @@ def check_dataset(
 def require_sound(
     subjects: Sequence[SubjectFiles], modalities: Sequence[str] | None, *, need_labels: bool
 ) -> None:
-    """Do nothing if `check_dataset` finds nothing.
+    """Raise an error if `check_dataset` finds any problem.
 
     Raises:
-        DataError: listing every problem, a line each.
+        DataError: listing every problem, one per line.
     """
     problems = check_dataset(subjects, modalities, need_labels=need_labels)
     if problems:
@@ -102,7 +102,7 @@ def classes_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
 
 
 def overview(subjects: Sequence[SubjectFiles]) -> list[str]:
-    """A line per subject: id, shape, spacing in mm, modalities, label scheme; headers are read."""
+    """One line per subject: id, shape, spacing in mm, modalities, label scheme; reads headers."""
     rows = [("subject", "shape", "spacing (mm)", "modalities", "labels")]
     for files in subjects:
         scheme_name = Path(files.scheme).name if files.labels else "-"
@@ -126,7 +126,7 @@ def _geometry(files: SubjectFiles) -> tuple[str, str]:
 
 @dataclass
 class _SubjectCheck:
-    """Reads one subject; gathers its problems and what its voxels hash to."""
+    """Reads one subject and collects its problems and the hashes of its voxels."""
 
     files: SubjectFiles
     problems: list[Problem] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _SubjectCheck:
     _reference: tuple[Grid, Path] | None = field(default=None, init=False)
 
     def run(self, modalities: Sequence[str], *, need_labels: bool) -> None:
-        """Check the files of the modalities, then the labels, against the first that reads."""
+        """Check the files of the modalities, then the labels, against the first readable one."""
         for fault in self.files.faults.values():
             self._add(None, fault)
         for modality in modalities:
@@ -216,8 +216,8 @@ class _SubjectCheck:
             self._add(path, f"one grid with {reference_path.name}. Received: {fault}.")
 
     def _digest(self, path: Path, volume: Volume) -> None:
-        # The voxels, not the file: a scan that was compressed anew, or stored as another type, is
-        # still the same scan. nibabel gives Fortran order, whose transpose is contiguous.
+        # Hash the voxels, not the file: a scan that was compressed again or stored as another type
+        # is still the same scan. nibabel gives Fortran order, whose transpose is contiguous.
         voxels = np.ascontiguousarray(volume.data.T, np.float32)
         name = f"{voxels.shape} {hashlib.sha256(voxels.data).hexdigest()}"
         self.digests.append((name, path))

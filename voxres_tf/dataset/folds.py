@@ -15,15 +15,15 @@ Folds = tuple[tuple[str, ...], ...]
 
 
 def make_folds(ids: Sequence[str], count: int | None, seed: int) -> Folds:
-    """Share subjects out to folds that differ by at most one subject in size.
+    """Divide subjects into folds that differ in size by at most one subject.
 
     Args:
-        ids: of the subjects.
-        count: of the folds; None leaves one subject out at a time.
-        seed: with another seed other subjects share a fold; without effect if `count` is None.
+        ids: ids of the subjects.
+        count: number of folds; None leaves one subject out at a time.
+        seed: another seed groups the subjects differently; has no effect if `count` is None.
 
     Raises:
-        ConfigError: unless there are 2 folds or more and no more than subjects.
+        ConfigError: unless there are at least 2 folds and no more folds than subjects.
     """
     if not 2 <= (len(ids) if count is None else count) <= len(ids):
         raise ConfigError(
@@ -45,10 +45,10 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
 
     Args:
         path: the file; a fold may have any name.
-        ids: of the subjects of the data set, each of which has exactly one line.
+        ids: ids of the subjects of the data set, each of which has exactly one line.
 
     Returns:
-        Folds in the order in which people count their names.
+        Folds in the natural order of their names (see `layouts.natural_key`).
 
     Raises:
         DataError: naming subjects that are unknown, repeated or missing, or if there are fewer

@@ -1,4 +1,4 @@
-"""From a folder to its subjects: the layouts in which data sets come."""
+"""Finding the subjects of a folder: the layouts in which data sets come."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class _Naming:
     """How a layout names its files, in lower case and without their suffixes.
 
     Attributes:
-        images: modality -> names; the first that is there wins.
-        labels: name -> label scheme; the first that is there wins.
-        pattern: groups `id` and `name` of a file's name; None where the folder's name is the id.
+        images: modality -> names; the first that exists wins.
+        labels: name -> label scheme; the first that exists wins.
+        pattern: groups `id` and `name` of a file's name; None if the folder's name is the id.
         below: a subfolder that holds images; their names start with `<below>/`.
     """
 
@@ -72,19 +72,19 @@ LAYOUTS = ("manifest", *_NAMINGS)
 
 
 def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
-    """The subjects of a data set, sorted by id as people count (2 before 10).
+    """The subjects of a data set, sorted by id in natural order (2 before 10).
 
     Args:
         root: a folder of subjects, one subject's folder, or a `.csv` manifest. A folder above
             training and test folders (MRBrainS13's `TrainingData` and `TestData`) means the
-            training subjects; name the test folder itself to get the others. Of a folder that
-            holds `manifest.csv`, the manifest counts.
-        layout: one of `LAYOUTS`, or `auto` for the first of them that fits, one with scans
-            before one with labels alone.
+            training subjects; name the test folder itself to get the others. In a folder that
+            holds `manifest.csv`, the manifest is used.
+        layout: one of `LAYOUTS`, or `auto` for the first of them that fits; layouts that find
+            scans come before those that find only labels.
 
     Returns:
         At least one subject. A folder with a scan or labels of its layout is a subject, however
-        incomplete; `checks.check_dataset` tells what it lacks, and whether a scan is there twice.
+        incomplete; `checks.check_dataset` reports what it lacks and scans that exist twice.
         Subjects without labels have None.
 
     Raises:
@@ -101,7 +101,7 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
         if found and (name == "manifest" or any(files.images for files in found)):
             return sorted(found, key=lambda files: natural_key(files.id))
         bare = bare or found
-    if bare:  # Labels alone, as a stray file of another layout may be.
+    if bare:  # Labels alone, which may be a stray file of another layout.
         return sorted(bare, key=lambda files: natural_key(files.id))
     raise DataError(
         message(
@@ -116,7 +116,7 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
 def subject_from_folder(folder: Path) -> SubjectFiles:
     """The one subject whose files lie in `folder`; its labels are not needed.
 
-    Besides the layouts of `LAYOUTS`, any folder will do whose files are called `t1`, `t1_ir` or
+    Besides the layouts in `LAYOUTS`, any folder is accepted whose files are named `t1`, `t1_ir` or
     `t1-ir`, `flair`, `t2_flair` or `t2-flair`, and `t2`, in upper or lower case.
 
     Raises:
@@ -171,8 +171,8 @@ def _below(parent: Path, naming: _Naming) -> list[SubjectFiles]:
 
 
 def _read(folder: Path, naming: _Naming) -> list[SubjectFiles]:
-    """The subjects whose files lie in this very folder."""
-    # "." and ".." are no names for a subject.
+    """The subjects whose files lie directly in this folder."""
+    # "." and ".." are not usable as a subject's name.
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
     subjects: dict[str, dict[str, set[Path]]] = {}
     for path, stem in _volumes(folder, naming.below):
@@ -186,7 +186,7 @@ def _read(folder: Path, naming: _Naming) -> list[SubjectFiles]:
 
 
 def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
-    """Image files of a folder with their names; of an .hdr/.img pair the .img, with the voxels."""
+    """Image files of a folder with their names; of an .hdr/.img pair, the .img with the voxels."""
     entries = [(path, "") for path in _listing(folder)]
     if below is not None:
         entries += [(path, f"{below}/") for path in _listing(folder / below)]

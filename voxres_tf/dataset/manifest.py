@@ -31,14 +31,14 @@ def read_manifest(path: Path) -> list[SubjectFiles]:
     """The subjects of a CSV manifest, in its order.
 
     The header names `subject`, one column per modality (see `config.MODALITIES`; `t1_ir` and
-    `t2_flair` are understood too), and optionally `label` and `scheme` (`tissue` where empty, or
-    the JSON file of one's own). Paths are relative to the manifest. An empty cell means that the
-    file does not exist.
+    `t2_flair` are understood too), and optionally `label` and `scheme` (the JSON file of a custom
+    scheme, or a name; `tissue` where empty). Paths are relative to the manifest. An empty cell
+    means that the file does not exist.
 
     Raises:
         DataError: naming every fault with its line: unknown columns, ids that are missing, used
-            twice or no file names, unknown label schemes, rows without a scan. Files that are not
-            there are faults of their subjects; `checks.check_dataset` tells.
+            twice or unusable as file names, unknown label schemes, rows without a scan. Missing
+            files are faults of their subjects, which `checks.check_dataset` reports.
     """
     rows = _rows(path)
     seen: dict[str, int] = {}
@@ -51,7 +51,7 @@ def read_manifest(path: Path) -> list[SubjectFiles]:
 def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
     """Write the manifest of these subjects, with paths relative to it.
 
-    `read_manifest` gives the same subjects back. No subjects give a header alone, which
+    `read_manifest` returns the same subjects. Without subjects, only a header is written, which
     `read_manifest` refuses.
     """
     modalities = [m for m in MODALITIES if any(m in s.images for s in subjects)]
@@ -100,7 +100,7 @@ def _header_fault(columns: Sequence[str]) -> str | None:
 
 def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
     id_ = row.cells.get("subject", "")
-    # Ids become names of files.
+    # Ids become file names.
     if not id_ or id_ in (".", "..") or set(id_) & set("/\\\0\r\n"):
         yield f"{id_!r} is no subject id"
     elif id_ in seen:
@@ -128,6 +128,6 @@ def _relative(file: Path | None, manifest: Path) -> str:
     if file is None:
         return ""
     relative = Path(os.path.relpath(file, manifest.parent))
-    # Where a folder above is a symbolic link, `..` may lead elsewhere.
+    # If a folder above is a symbolic link, `..` may lead elsewhere.
     same = (manifest.parent / relative).resolve() == file.resolve()
     return (relative if same else file.absolute()).as_posix()

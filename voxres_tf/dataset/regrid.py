@@ -1,4 +1,4 @@
-"""A scan on another scan's grid, by the affines of both."""
+"""Resampling a scan to another scan's grid, by the affines of both."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ FWHM_PER_SD = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian of SD 1."""
 
 HALF_VOXEL = 0.5 + 1e-3
-"""A voxel reaches so far from its centre; the little more is for rounding in affines."""
+"""How far a voxel reaches from its centre; the small excess allows for rounding in affines."""
 
 
 def smoothing_sigma(factor: float) -> float:
-    """SD, in voxels, of the Gaussian that goes before sampling every `factor`-th voxel.
+    """SD, in voxels, of the Gaussian applied before sampling every `factor`-th voxel.
 
     Its full width at half maximum makes voxels of width 1 as wide as `factor` (Cardoso et al.
-    2015, scale factor point spread function matching); 0 where voxels do not grow.
+    2015, scale factor point spread function matching); 0 if voxels do not grow.
     """
     return math.sqrt(factor**2 - 1) / FWHM_PER_SD if factor > 1 else 0.0
 
 
 def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
-    """Put a scan on a grid of any spacing and orientation, oblique ones too.
+    """Resample a scan to a grid of any spacing and orientation, including oblique ones.
 
     Values are interpolated linearly, after a Gaussian along axes whose voxels grow. Voxels beyond
-    the scan's field of view get the median of its six border faces, which is air's in most scans;
-    the lowest value would be tissue's in signed T1-IR.
+    the scan's field of view get the median of its six border faces, which is air in most scans;
+    the lowest value would be tissue in signed T1-IR.
 
     Args:
         volume: the scan, any real dtype.
-        grid: where the result lies.
-        where: the scan's file, for the error.
+        grid: grid of the result.
+        where: the scan's file, for error messages.
 
     Returns:
         float32 [X, Y, Z] on `grid`.
 
     Raises:
-        DataError: if the scan and the grid do not meet, or one alone lies in a template's space.
+        DataError: if scan and grid do not overlap, or only one of them is in a template's space.
     """
     space = volume.grid.space_fault(grid)
     if space:
@@ -67,16 +67,16 @@ def interpolated(
     shape: tuple[int, ...],
     sigmas: Sequence[float] = (0, 0, 0),
 ) -> NDArray[np.float32] | None:
-    """A scan at other places, as `resample_to` has it.
+    """A scan interpolated at other positions, in the way of `resample_to`.
 
     Args:
-        values: of the scan, float32 [X, Y, Z].
+        values: values of the scan, float32 [X, Y, Z].
         to_scan: [4, 4], indices of the result -> indices of the scan.
-        shape: of the result.
-        sigmas: of the Gaussian that goes before, in voxels of the scan along each axis.
+        shape: shape of the result.
+        sigmas: SDs of the Gaussian applied before, in voxels of the scan along each axis.
 
     Returns:
-        float32 of the shape; None where none of it lies in the scan.
+        float32 of that shape; None if none of it lies in the scan.
     """
     faces = [np.take(values, [0, -1], axis).ravel() for axis in range(3)]
     beyond = np.median(np.concatenate(faces))

@@ -16,7 +16,7 @@ def split_by_ids(subjects: Sequence[SubjectFiles], ids: Collection[str]) -> Spli
 
     Args:
         subjects: all of them; both parts keep their order.
-        ids: those to hold out; none gives an empty second part.
+        ids: those to hold out; without any, the second part is empty.
 
     Returns:
         The subjects to train on, at least one, and the held-out ones.
@@ -51,13 +51,13 @@ def split_by_ids(subjects: Sequence[SubjectFiles], ids: Collection[str]) -> Spli
 def split_by_count(subjects: Sequence[SubjectFiles], count: int, seed: int) -> Split:
     """Hold out `count` subjects, chosen by their ids and the seed alone.
 
-    The choice does not depend on the order of the subjects or on the version of a library, and
-    with one seed a larger count holds out the same subjects and more.
+    The choice does not depend on the order of the subjects or on the version of a library. With
+    the same seed, a larger count holds out the same subjects and more.
 
     Args:
         subjects: all of them; both parts keep their order.
         count: 0 gives an empty second part.
-        seed: another seed makes another choice.
+        seed: another seed gives another choice.
 
     Returns:
         The subjects to train on, at least one, and the held-out ones.
@@ -72,5 +72,5 @@ def split_by_count(subjects: Sequence[SubjectFiles], count: int, seed: int) -> S
 
 
 def shuffled(ids: Iterable[str], seed: int) -> list[str]:
-    """The ids in an order that depends on nothing but themselves and the seed."""
+    """The ids in an order that depends only on the ids and the seed."""
     return sorted(ids, key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest())

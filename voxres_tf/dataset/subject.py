@@ -18,14 +18,14 @@ from voxres_tf.volume import Volume, read_grid, read_volume
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """Where one subject lies on disk.
+    """The files of one subject.
 
     Attributes:
         id: unique within its data set.
         images: modality (see `config.MODALITIES`) -> file.
-        labels: file of the reference segmentation, None where there is none.
+        labels: file of the reference segmentation, None if there is none.
         scheme: name of the label scheme of that file, or a JSON file (see `labels.scheme`).
-        faults: modality or "labels" -> what is wrong with how it lies there; it cannot be read.
+        faults: modality or "labels" -> what is wrong with its files; it cannot be read.
     """
 
     id: str
@@ -37,13 +37,14 @@ class SubjectFiles:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One subject in memory: every volume has the shape and place of `grid`.
+    """One subject in memory: every volume has the shape and position of `grid`.
 
     Attributes:
         id: as in `SubjectFiles`.
         images: modality -> volume.
-        grid: of the first modality; what predictions are written on.
-        labels: codes as stored, None where there are none.
+        grid: grid of the first modality, or of the one that others were resampled to; predictions
+            are written on it.
+        labels: codes as stored, None if there are none.
         scheme: name of their label scheme.
     """
 
@@ -55,7 +56,7 @@ class Subject:
 
 
 def as_subject(given: Subject | SubjectFiles | Mapping[str, str | Path]) -> Subject | SubjectFiles:
-    """A subject, or files by their modalities as one whose id is `scan`.
+    """Return a subject as it is, and files by modality as a subject with the id `scan`.
 
     Raises:
         ConfigError: if it is something else.
@@ -76,14 +77,14 @@ def read_subject(
     with_labels: bool = False,
     resample_to: str | None = None,
 ) -> Subject:
-    """Read the wanted volumes of a subject and hold them to the rules of a subject.
+    """Read the requested volumes of a subject and check that they form a valid subject.
 
     Args:
-        files: where they lie.
-        modalities: those to read, in this order; others are left alone.
+        files: the subject's files.
+        modalities: those to read, in this order; others are ignored.
         with_labels: read the labels too, which must then exist.
-        resample_to: modality on whose grid others are put (`regrid.resample_to`), and the labels
-            must lie; by default all lie on the grid of the first.
+        resample_to: modality to whose grid the others are resampled (`regrid.resample_to`), and on
+            whose grid the labels must lie; by default all must lie on the grid of the first.
 
     Raises:
         DataError: for faults of the files, a modality or labels that are missing, a file that
@@ -130,11 +131,11 @@ def read_subject(
 def orientation_note(
     subjects: Sequence[SubjectFiles], modalities: Sequence[str] = MODALITIES
 ) -> str | None:
-    """A line about scans whose headers say not how they lie, None if all say it.
+    """A line about scans whose headers do not give their orientation, None if all do.
 
     Args:
-        subjects: whose headers are read; files that cannot be read are left to `read_subject`.
-        modalities: of the scans that matter.
+        subjects: subjects whose headers are read; unreadable files are left to `read_subject`.
+        modalities: modalities of the scans that matter.
     """
     scans = [files.images[m] for files in subjects for m in modalities if m in files.images]
     silent = [path for path in scans if not _oriented(path)]
@@ -156,11 +157,11 @@ def _oriented(path: Path) -> bool:
 
 
 def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
-    """Hold a subject in memory to the rules that `read_subject` holds one on disk to.
+    """Check a subject in memory by the rules that `read_subject` applies to one on disk.
 
     Raises:
         DataError: if one of these modalities lies on another grid than the subject's, has values
-            that are not finite, or one value alone.
+            that are not finite, or has only one value.
     """
     for name in modalities:
         volume, where = subject.images[name], f"subject {subject.id}, {name}"
@@ -178,7 +179,7 @@ def require_grid(
     reference_name: Path | str,
     then: str = "resample it to that grid",
 ) -> None:
-    """Raise `DataError` unless two files lie on one grid, within `grid.GRID_TOLERANCE_MM`."""
+    """Raise `DataError` unless two files lie on the same grid, within `grid.GRID_TOLERANCE_MM`."""
     fault = grid.fault(reference)
     if fault:
         then = ONE_SPACE if grid.space_fault(reference) else then
@@ -187,9 +188,9 @@ def require_grid(
 
 def _scan(volume: Volume, where: Path | str) -> Volume:
     _finite(volume, where)
-    # As networks take values: what differs beyond that is the same to them.
+    # In float32, as networks take values: they cannot tell finer differences apart.
     if np.float32(volume.data.min()) == np.float32(volume.data.max()):
-        # Its channels would be 0, as those of a modality are that is not there.
+        # Its channels would be 0, like those of a missing modality.
         everywhere = f"{volume.data.flat[0]} everywhere"
         raise DataError(
             message(

@@ -14,7 +14,7 @@ from voxres_tf.evaluation.scores import FIGURES
 from voxres_tf.files import csv_text
 
 FEWEST = 3
-"""Subjects below which no interval is given."""
+"""Fewest subjects for which an interval is given."""
 
 COLUMNS = ("row_a", "row_b", "class", "figure", "n", "mean_difference", "low", "high")
 _RESAMPLES, _SEED = 9999, 0
@@ -24,11 +24,11 @@ _NOT_SHOWN = "no difference shown"
 
 @dataclass(frozen=True)
 class Difference:
-    """Row B minus row A in one figure of one tissue, over the subjects that both define.
+    """Row B minus row A in one figure of one tissue, over the subjects where both are defined.
 
     Attributes:
         row_a, row_b: names of the rows.
-        class_name, figure: of which tissue and column, see `scores.FIGURES`.
+        class_name, figure: the tissue and the column, see `scores.FIGURES`.
         n: number of subjects.
         mean: in the units of score files, None if n is 0.
         interval: percentile bootstrap interval of 95 % for the mean, None if n is below `FEWEST`.
@@ -44,7 +44,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Whether B is `better` or `worse`, which an interval around 0 does not show."""
+        """Whether B is `better` or `worse`; an interval that includes 0 shows neither."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return _NOT_SHOWN
         return "better" if (self.interval[0] > 0) == (self.figure == "dice") else "worse"
@@ -61,7 +61,7 @@ class Difference:
 def compare(a: Results, b: Results) -> list[Difference]:
     """The differences B minus A for every key of `results.KEYS`.
 
-    They turn their signs, and nothing else, if A and B change places.
+    Swapping A and B flips their signs and changes nothing else.
     """
     differences = []
     for key in KEYS:
@@ -81,7 +81,7 @@ def compare_all(results: Sequence[Results]) -> list[Difference]:
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % percentile interval of the mean, from 9,999 resamples that never change.
+    """The 95 % percentile interval of the mean, from 9,999 resamples that are always the same.
 
     Returns:
         None for fewer than `FEWEST` values.
@@ -90,7 +90,7 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
         return None
     chosen = np.random.default_rng(_SEED).integers(len(values), size=(_RESAMPLES, len(values)))
     means = np.sort(np.asarray(values, np.float64)[chosen].mean(axis=1))
-    # Order statistics, not interpolated: so the interval of -x is that of x with its signs turned.
+    # Order statistics, not interpolated, so the interval of -x is that of x with flipped signs.
     return float(means[_TAIL - 1]), float(means[-_TAIL])
 
 
@@ -122,7 +122,7 @@ def differences_markdown(differences: Sequence[Difference]) -> list[str]:
 
 
 def escaped(name: str) -> str:
-    """A name that does not end the cell of a Markdown table."""
+    """A name escaped so that it does not end the cell of a Markdown table."""
     return name.replace("|", r"\|")
 
 

@@ -26,11 +26,11 @@ class Evaluation:
     """The scores of a set of subjects.
 
     Attributes:
-        protocol: under which they were scored.
+        protocol: protocol under which they were scored.
         scores: one per subject and class.
-        unmasked: subjects whose reference does not tell what the protocol leaves out.
-        class_names: of the classes, the background first.
-        own_scheme: whether the references are coded by a scheme that is a file.
+        unmasked: subjects whose reference does not mark what the protocol leaves out.
+        class_names: names of the classes, the background first.
+        own_scheme: whether a reference is coded by a label scheme from a file.
     """
 
     protocol: str
@@ -49,7 +49,7 @@ def evaluate(
         pred: a segmentation or a folder of them, see `pairs.find_pairs`.
         ref: a reference or a folder of them, see there.
         protocol: what is left out, see `reference.read_reference`.
-        coding: of the reference, see there.
+        coding: coding of the reference, see there.
 
     Raises:
         ConfigError: for an unknown protocol or coding.

@@ -83,7 +83,7 @@ def hd95_mm(pred: Mask, ref: Mask, spacing_mm: Sequence[float]) -> float | None:
 def boundary(mask: Mask) -> Mask:
     """The voxels of a mask that its in-plane 3x3 erosion removes.
 
-    What lies beyond the border of the image counts as inside, so a mask that fills whole slices
+    Everything beyond the border of the image counts as inside, so a mask that fills whole slices
     has no boundary there.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which prediction belongs to which reference, told by the names of files and folders."""
+"""Match predictions and references by the names of files and folders."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ReferenceFiles:
     """The files of one subject's reference.
 
     Attributes:
-        labels: the classes.
-        mask: MRBrainS13's LabelsForTraining where it lies beside LabelsForTesting; its codes tell
-            what is not scored. None where `labels` is all there is.
-        scheme: name of the label scheme of `labels` where a manifest or a layout tells it; else
-            None, and the codes or the file's name do.
+        labels: file of the classes.
+        mask: MRBrainS13's LabelsForTraining if it lies beside LabelsForTesting; its codes tell what
+            is not scored. None if there is only `labels`.
+        scheme: name of the label scheme of `labels` if a manifest or a layout gives it; otherwise
+            None, and the codes or the file's name tell it.
     """
 
     labels: Path
@@ -46,7 +46,7 @@ class Pair:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that are read."""
+        """All files that are read."""
         mask, scheme = self.reference.mask, self.reference.scheme
         own = [Path(scheme)] if scheme and is_scheme_file(scheme) else []
         return self.prediction, self.reference.labels, *([mask] if mask else []), *own
@@ -60,8 +60,8 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
             `<subject>.nii[.gz]`.
         ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
             MRBrainS13, MRBrainS18 or IBSR18), a folder above these, any other layout that
-            training can read, a folder with files `<subject>*.nii[.gz]`, a manifest, or the
-            folder of one that is called `manifest.csv`.
+            training can read, a folder with files `<subject>*.nii[.gz]`, a manifest, or a
+            folder with one named `manifest.csv`.
         coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
             LabelsForTesting.
 
@@ -70,7 +70,7 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
 
     Raises:
         DataError: if either side is missing, empty, ambiguous, or lacks subjects of the other;
-            the subjects are named. References without a prediction are left alone only if `pred`
+            the subjects are named. References without a prediction are ignored only if `pred`
             is a file.
     """
     predictions = _predictions(pred)
@@ -112,7 +112,7 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
     found = _subject_folders(ref, coding)
     if not found and coding == "auto":
         found = _by_layout(ref)
-    # Last: of subjects whose files lie side by side, the scans would be taken for references.
+    # Last: if subjects' files lie side by side, this would take scans for references.
     found = found or _loose_files(ref, subjects)
     if not found:
         rule = f"references that --ref-coding {coding} can read, in subjects' folders or as files"
@@ -121,7 +121,7 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
 
 
 def _is_one_subject(ref: Path, references: Mapping[str, ReferenceFiles]) -> bool:
-    """Whether it is an image, or the folder of a subject, which goes by the folder's name."""
+    """Whether `ref` is an image, or a subject's folder, whose name is then the subject's id."""
     if ref.is_file():
         return ref.suffix.lower() != ".csv"
     ((name, files),) = references.items()
@@ -142,7 +142,7 @@ def _subject_folders(ref: Path, coding: str) -> dict[str, ReferenceFiles]:
 
 
 def _in_folder(folder: Path, coding: str) -> ReferenceFiles | None:
-    # Of a link its own name counts, as in `dataset.layouts`; "." and ".." have none.
+    # A link counts by its own name, as in `dataset.layouts`; "." and ".." have none.
     name = (folder if folder.name not in ("", "..") else folder.resolve()).name.lower()
     others = ("segm", f"{name}_segtri_ana", f"{name}_seg_ana")
     named: dict[str, Path] = {}
@@ -163,7 +163,7 @@ def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles
     found: dict[str, ReferenceFiles] = {}
     for path in _labels_first(_niftis(ref)):
         stem = _stem(path)
-        # "1" must not take the file of "10"; "a_2" is nearer to "a_2_seg" than "a" is.
+        # "1" must not take the file of "10"; "a_2" fits "a_2_seg" better than "a" does.
         fitting = [s for s in subjects if stem == s or stem.startswith((f"{s}_", f"{s}-", f"{s}."))]
         _add(found, max(fitting, key=len, default=_subject(path)), ReferenceFiles(path), path)
     return found

@@ -24,8 +24,9 @@ from voxres_tf.files import csv_text
 
 PUBLISHED_FILE = "mrbrains13_teams.csv"
 PUBLISHED_DECIMALS = 2
-_ALL_DECIMALS = 9  # more than any measurement has: only what rounding adds is taken away
+_ALL_DECIMALS = 9  # more than any measurement has: removes only floating-point error
 _UNITS = {"dice": "dice_percent"}
+_COLUMNS = {(tissue, figure): f"{tissue}_{_UNITS.get(figure, figure)}" for tissue, figure in KEYS}
 _BESIDE_PUBLISHED = (
     "The published figures are means over the 15 test subjects of MRBrainS13, known to two "
     "decimals, to which all figures were rounded before ranking. Other subjects do not compare.",
@@ -35,12 +36,12 @@ _BESIDE_PUBLISHED = (
 
 @dataclass(frozen=True)
 class Team:
-    """What a team is ranked by.
+    """A team and the figures it is ranked by.
 
     Attributes:
-        name: of the team.
-        means: over the subjects, for every key of `results.KEYS`: Dice in %, HD95 in mm, AVD in %.
-        published_score: its score among the challenge's 37 teams, None for a team of one's own.
+        name: name of the team.
+        means: mean over the subjects for each of `results.KEYS`: Dice in %, HD95 in mm, AVD in %.
+        published_score: its score among the challenge's 37 teams, None for a team of your own.
     """
 
     name: str
@@ -50,11 +51,11 @@ class Team:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A team among others.
+    """A team with its ranks among others.
 
     Attributes:
-        team: with its means.
-        ranks: one per key of `results.KEYS`, 1 for the best.
+        team: the team with its means.
+        ranks: one rank per key of `results.KEYS`, 1 for the best.
     """
 
     team: Team
@@ -68,7 +69,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Teams by rank score, the best first, and what must be said about the comparison."""
+    """Teams by rank score, the best first, and notes on the comparison."""
 
     ranked: tuple[Ranked, ...]
     notes: tuple[str, ...] = ()
@@ -78,7 +79,7 @@ def team_of(results: Results) -> Team:
     """The means of a team over the subjects that define each figure.
 
     Raises:
-        DataError: naming tissue and figure, if one is defined for no subject.
+        DataError: if a figure is defined for no subject; names the tissue and the figure.
     """
     means = {}
     for tissue, figure in KEYS:
@@ -99,7 +100,7 @@ def published_teams() -> list[Team]:
     return [
         Team(
             row["team"],
-            {key: float(row[column]) for key, column in _columns().items()},
+            {key: float(row[column]) for key, column in _COLUMNS.items()},
             int(row["published_score"]),
         )
         for row in rows
@@ -109,18 +110,18 @@ def published_teams() -> list[Team]:
 def rank(teams: Sequence[Team], decimals: int = _ALL_DECIMALS) -> list[Ranked]:
     """Rank teams per tissue and figure on their means, and order them by the sum of the ranks.
 
-    Equal means share the better rank, and the ranks after them are left out (1, 2, 2, 4). More
-    Dice is better, less HD95 and AVD are.
+    Equal means share the better rank, and the ranks after them are left out (1, 2, 2, 4). For
+    Dice higher is better, for HD95 and AVD lower is.
 
     Args:
-        teams: any number, none gives none.
-        decimals: to which means are rounded before they are compared.
+        teams: any number; no teams give an empty list.
+        decimals: decimals to which means are rounded before they are compared.
 
     Returns:
         The best first; teams of equal score by name.
 
     Raises:
-        DataError: if two teams have one name.
+        DataError: if two teams have the same name.
     """
     require_once([team.name for team in teams])
     costs = {key: [_cost(team, key, decimals) for team in teams] for key in KEYS}
@@ -135,9 +136,9 @@ def rank_files(files: Iterable[tuple[str, Path]], *, beside_published: bool = Fa
     """Rank the teams of score files.
 
     Args:
-        files: a team's name and its CSV file of `voxres evaluate` each.
-        beside_published: add the teams of the paper's Table 2. All means are rounded to its two
-            decimals then, lest a team win by digits that the others do not show.
+        files: pairs of a team's name and its CSV file from `voxres evaluate`.
+        beside_published: add the teams of the paper's Table 2. All means are then rounded to its
+            two decimals, so that no team wins by digits that the others do not show.
 
     Raises:
         DataError: as `results.read_results`, `team_of` and `rank`.
@@ -152,8 +153,8 @@ def rank_files(files: Iterable[tuple[str, Path]], *, beside_published: bool = Fa
 
 
 def ranking_csv(ranking: Ranking) -> str:
-    """Table 2 as CSV, figures with two decimals; no teams give a header alone."""
-    header = ("team", *_columns().values(), "rank_score")
+    """Table 2 as CSV, figures with two decimals; no teams give only a header."""
+    header = ("team", *_COLUMNS.values(), "rank_score")
     return csv_text(header, ([r.team.name, *_cells(r.team), r.score] for r in ranking.ranked))
 
 
@@ -178,10 +179,6 @@ def ranking_table(ranking: Ranking) -> str:
 def _cost(team: Team, key: Key, decimals: int) -> float:
     mean = round(team.means[key], decimals)
     return -mean if key[1] == "dice" else mean
-
-
-def _columns() -> dict[Key, str]:
-    return {(tissue, figure): f"{tissue}_{_UNITS.get(figure, figure)}" for tissue, figure in KEYS}
 
 
 def _cells(team: Team) -> list[str]:

@@ -31,11 +31,11 @@ class Reference:
     """A subject's reference in memory.
 
     Attributes:
-        classes: uint8 [X, Y, Z], 0..3 or as many as there are `class_names`, as on disk.
+        classes: uint8 [X, Y, Z], 0..3 or as many as `class_names`, on the axes of the file.
         scored: bool [X, Y, Z], False where the protocol leaves the voxel out.
-        grid: of both.
+        grid: grid of both.
         knows_unscored: whether the files tell what the protocol leaves out.
-        class_names: of the classes, the background first.
+        class_names: names of the classes, the background first.
     """
 
     classes: NDArray[np.uint8]
@@ -54,14 +54,14 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
             takes files with codes above 3, or named LabelsForTraining, for the training coding.
-            Where `files` names a scheme, that counts, under every protocol, and `auto` is all that
-            may be asked for; of a scheme that is a file, every protocol but `plain` leaves its
-            unscored codes out.
+            If `files` names a scheme, that applies under every protocol, and only `auto` is
+            allowed; for a scheme from a file, every protocol but `plain` leaves out the codes that
+            the scheme does not score.
 
     Raises:
         ConfigError: for an unknown protocol or coding, or a coding beside a scheme.
         DataError: for a file that cannot be read, codes outside the coding or the scheme, the
-            training coding under `plain` unless it was asked for, or a mask on another grid.
+            training coding under `plain` unless it was requested, or a mask on another grid.
     """
     _require_choice("protocol", protocol, tuple(PROTOCOLS))
     _require_choice("reference coding", coding, CODINGS)
@@ -76,7 +76,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         rule = "the protocol plain takes codes 0..3"
         then = "pass --protocol mrbrains13 or mrbrains18, or --ref-coding training for all voxels"
         raise DataError(message(files.labels, rule, "a training coding, as of MRBrainS", then))
-    # MRBrainS18 knows the codes of MRBrainS13, by the same classes, and two more.
+    # MRBrainS18 has the codes of MRBrainS13, with the same classes, and two more.
     training = SCHEMES[PROTOCOLS[protocol] or "mrbrains18"]
     if is_training:
         classes, scored = training.merge(codes.data, files.labels, _OTHER_TRAINING_CODES)
@@ -93,23 +93,23 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
 
 
 def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
-    """The classes are those of the file's own scheme; what is not scored, the protocol says."""
+    """Take the classes from the file's own scheme, and what is not scored from the protocol."""
     classes, scored = own.merge(codes.data, path)
     if is_scheme_file(own.name):
         every = scored if PROTOCOLS[protocol] else np.ones(classes.shape, np.bool_)
         return Reference(classes, every, codes.grid, True, own.class_names)
     name = PROTOCOLS[protocol]
     left_out: frozenset[int] = SCHEMES[name].unscored if name else frozenset()
-    # Of another scheme the same code may be a tissue, such as 10 of iSeg-2017.
+    # In another scheme the same code may be a tissue, such as 10 in iSeg-2017.
     scored = ~np.isin(codes.data, sorted(left_out & own.unscored))
     return Reference(classes, scored, codes.grid, not left_out or bool(own.unscored))
 
 
 def read_prediction(path: Path, class_names: tuple[str, ...] = CLASS_NAMES) -> Volume:
-    """Read a segmentation as uint8, whose codes are the places of `class_names`.
+    """Read a segmentation as uint8, whose codes are positions in `class_names`.
 
     Raises:
-        DataError: for a file that cannot be read or other codes.
+        DataError: if the file cannot be read or has other codes.
     """
     codes = read_codes(path)
     written = SCHEMES["tissue"]
@@ -141,7 +141,7 @@ def to_common_axes(
 ) -> tuple[NDArray[np.uint8], Reference]:
     """Bring both to canonical order, so that axial slices lie along the third axis.
 
-    The axes of the files may differ in order and direction, their voxels may not.
+    The files' axes may differ in order and direction, but their voxels must coincide.
 
     Returns:
         The prediction and the reference, both on the reference's canonical grid.
@@ -153,7 +153,7 @@ def to_common_axes(
     if own.fault(other):
         require_grid(own.canonical(), path, other.canonical(), reference_path)
     else:
-        # Two affines beside 45 degrees may round to different axes: one decides for both.
+        # Near 45 degrees, two affines may round to different axes, so one decides for both.
         own = other
     return to_canonical(prediction.data, own), replace(
         reference,

@@ -1,4 +1,4 @@
-"""The scores of one row or team, checked, and what must be said before several are compared."""
+"""The checked scores of one row or team, and notes to read before comparing several."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Results:
     """The scores of one row of a table, or of one team.
 
     Attributes:
-        name: of the row or team.
+        name: name of the row or team.
         scores: at most one per subject and tissue.
     """
 
@@ -57,14 +57,14 @@ class Results:
 
 
 def read_results(files: Iterable[tuple[str, Path]]) -> list[Results]:
-    """Read the score files of several rows or teams, in order; none give an empty list.
+    """Read the score files of several rows or teams, in order; no files give an empty list.
 
     Args:
-        files: name and CSV file of `voxres evaluate` each.
+        files: pairs of a name and a CSV file from `voxres evaluate`.
 
     Raises:
         DataError: for a name that is used twice, a file that `scores.read_scores` refuses, or one
-            that holds no scores, unknown tissues, a subject's tissue twice, or impossible figures.
+            with no scores, unknown tissues, a subject's tissue twice, or impossible figures.
     """
     named = list(files)
     require_once([name for name, _ in named])
@@ -72,7 +72,7 @@ def read_results(files: Iterable[tuple[str, Path]]) -> list[Results]:
 
 
 def require_once(names: Sequence[str]) -> None:
-    """Raise `DataError` if a name of a row or team is there twice: they must be told apart."""
+    """Raise `DataError` if two rows or teams have the same name: they must be distinguishable."""
     for name, count in Counter(names).items():
         if count > 1:
             rule = "each name stands for one set of scores"
@@ -102,10 +102,10 @@ def _checked(path: Path, scores: list[Score]) -> list[Score]:
 
 
 def notes(results: Sequence[Results]) -> list[str]:
-    """What a reader must know before comparing: other subjects, and means over fewer of them.
+    """What to know before comparing: differing subjects, and means over only some of them.
 
     Returns:
-        One line each, none if all results are of the same subjects and every figure is defined.
+        One line each; none if all results have the same subjects and every figure is defined.
     """
     every = dict.fromkeys(subject for r in results for subject in r.subjects)
     lines = []

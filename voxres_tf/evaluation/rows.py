@@ -1,4 +1,4 @@
-"""Which score files make which rows of a table, told on the command line or by `rows.json`."""
+"""Which score files make which rows of a table, from the command line or `rows.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NamedFile = tuple[str, Path]
 
 
 def named_file(argument: str) -> NamedFile:
-    """The name and the path of `NAME=scores.csv`; the first "=" divides them.
+    """The name and the path of `NAME=scores.csv`; the first "=" separates them.
 
     Raises:
         ConfigError: if either is missing.
@@ -37,7 +37,7 @@ def read_rows(argument: str) -> list[NamedFile]:
 
     Raises:
         ConfigError: if it is neither a folder nor NAME=scores.csv.
-        DataError: for a folder without a `ROWS_FILE`, or with one that breaks its form.
+        DataError: for a folder without a `ROWS_FILE`, or with a malformed one.
     """
     if argument and (folder := Path(argument)).is_dir():  # "" would be the working folder
         return _rows_of(folder)
@@ -45,15 +45,15 @@ def read_rows(argument: str) -> list[NamedFile]:
 
 
 def write_rows(folder: Path, rows: Iterable[tuple[str, str | PurePath]]) -> None:
-    """Write `folder/rows.json`, atomically, which `read_rows` understands.
+    """Write `folder/rows.json`, which `read_rows` understands, atomically.
 
     Args:
-        folder: of a cross-validation.
-        rows: name of a row and path of its scores, relative to the folder; at least one, names
-            not empty and each once.
+        folder: folder of a cross-validation.
+        rows: pairs of a row's name and the path of its scores relative to the folder; at least
+            one pair, with names that are unique and not empty.
 
     Raises:
-        DataError: if the rows are not like that.
+        DataError: if the rows break these rules.
     """
     target = folder / ROWS_FILE
     entries = [{"name": name, "scores": PurePath(path).as_posix()} for name, path in rows]

@@ -1,4 +1,4 @@
-"""Scores: one row per subject and tissue, as CSV, and what they come to over the subjects."""
+"""Scores as CSV, one row per subject and tissue, and their summaries over the subjects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FIGURES = ("dice", "hd95_mm", "avd_percent")
 
 @dataclass(frozen=True)
 class Score:
-    """The figures of one subject's tissue, None where undefined.
+    """The figures of one tissue of one subject, None where undefined.
 
     Attributes:
         subject: id of the subject.
-        class_name: of `labels.CLASS_NAMES`, or of a scheme of one's own; not the background.
+        class_name: one of `labels.CLASS_NAMES` or of a custom scheme; not the background.
         dice: 0 to 1.
         hd95_mm: robust Hausdorff distance in mm.
         avd_percent: absolute volume difference in percent of the reference.
@@ -65,12 +65,12 @@ def score_subject(
         prediction: classes 0..K-1, [X, Y, Z], slices along the last axis.
         reference: classes 0..K-1, of the same shape.
         spacing_mm: distance between voxel centres along the three axes.
-        scored: bool [X, Y, Z]; voxels where it is False leave both images. None scores all.
+        scored: bool [X, Y, Z]; voxels where it is False are left out of both. None scores all.
         class_names: K names, the background first.
 
     Returns:
         A score for each class but the background. A class that one image lacks has a Dice of 0 and
-        no HD95, one that the reference lacks no AVD either, and one that both lack no figures.
+        no HD95; one that the reference lacks has no AVD either; one that both lack has no figures.
 
     Raises:
         DataError: if the shapes differ or there are not three axes.
@@ -95,8 +95,8 @@ def read_scores(path: Path) -> list[Score]:
     """Read what `write_scores` wrote: the same scores, to the last digit.
 
     Raises:
-        DataError: if the file is missing, is no CSV file in UTF-8, or has other columns, or cells
-            that are not numbers.
+        DataError: if the file is missing, is not a CSV file in UTF-8, has other columns, or has
+            cells that are not numbers.
     """
     if not path.is_file():
         raise DataError(message(path, "a file is there", "nothing", "run voxres evaluate first"))
@@ -124,10 +124,10 @@ class Summary:
     """One figure of one tissue over the subjects that define it.
 
     Attributes:
-        class_name, figure: of which class and column (`FIGURES`).
+        class_name, figure: the class and the column (`FIGURES`).
         n: number of subjects in which the figure is defined.
         mean, median: None if n is 0.
-        sd: of the sample (n - 1), None if n is below 2.
+        sd: standard deviation of the sample (n - 1), None if n is below 2.
     """
 
     class_name: str
@@ -144,7 +144,7 @@ def summarise(
     """Mean, SD and median per class and figure; undefined figures do not count towards n.
 
     Returns:
-        Classes in the order of `class_names`, and within them `FIGURES`. All of them are there,
+        Classes in the order of `class_names`, and within them `FIGURES`. All of them are included,
         with n = 0 if `scores` is empty.
     """
     summaries = []

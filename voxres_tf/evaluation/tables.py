@@ -56,10 +56,10 @@ def table_csv(results: Sequence[Results]) -> str:
 
 
 def table_markdown(results: Sequence[Results], differences: Sequence[Difference]) -> str:
-    """Table 1 as the paper lays it out, then what limits it, then the paired differences.
+    """Table 1 as the paper lays it out, then its limitations, then the paired differences.
 
     Args:
-        results: the rows in their order; none give a table of a header alone.
+        results: the rows in their order; no rows give a table of only a header.
         differences: from `comparisons.compare_all`.
     """
     titles = " | ".join(f"{tissue} {TITLES[figure]}" for tissue, figure in KEYS)
@@ -82,7 +82,7 @@ def _cell(summary: Summary, subjects: int) -> str:
 
 
 def dice_in_short(results: Results) -> str:
-    """Mean Dice per tissue in %, and over how many subjects, as one line."""
+    """Mean Dice per tissue in % and the number of subjects, as one line."""
     found = [(tissue, results.summaries[tissue, "dice"]) for tissue in TISSUES]
     cells = [f"{t} {'-' if s.mean is None else f'{100 * s.mean:.2f}'}" for t, s in found]
     return f"mean DC {', '.join(cells)} over {len(results.subjects)} subjects"

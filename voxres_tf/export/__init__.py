@@ -1,4 +1,4 @@
-"""From a run to a SavedModel. Importing this package starts TensorFlow."""
+"""Export of a run to a SavedModel. Importing this package starts TensorFlow."""
 
 from voxres_tf.runtime import import_tensorflow
 

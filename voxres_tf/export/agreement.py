@@ -1,4 +1,4 @@
-"""How far an exported model's answers are from the trained network's, road by road."""
+"""How far an exported model's answers are from the trained network's, for each road to them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ CERTIFICATE_FILE = Path("assets.extra") / "verification.json"
 """Beside the contract: a `Certificate`."""
 
 TOLERANCE = 1e-4
-"""A difference of a probability below it counts as rounding; fused kernels round differently."""
+"""Probability differences below this count as rounding; fused kernels round differently."""
 
 LEAST_EQUAL = 0.999
-"""Least share of the voxels whose label must be the same."""
+"""Minimum share of the voxels whose labels must be equal."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One road to an answer, held against the live network's.
+    """The answers by one road, compared with the live network's.
 
     Attributes:
-        road: what was asked, and how.
+        road: what was run, and how.
         voxels: how many were compared.
-        largest_difference: of a probability; NaN where an answer has NaN, infinity where it has
+        largest_difference: of a probability; NaN if an answer contains NaN, infinity if it has
             another shape.
-        equal_labels: share of the voxels whose label is the same.
+        equal_labels: share of the voxels whose labels are equal.
     """
 
     road: str
@@ -41,22 +41,22 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Whether the differences are rounding; not so with NaN."""
+        """Whether the differences are only rounding; False with NaN."""
         return self.largest_difference < TOLERANCE and self.equal_labels >= LEAST_EQUAL
 
     @property
     def figures(self) -> str:
-        """For people."""
+        """The comparison as human-readable text."""
         share = f"{100 * self.equal_labels:.6g} % of {self.voxels} labels equal"
         return f"largest difference {self.largest_difference:.1e}, {share}"
 
 
 class Certificate(Config):
-    """`assets.extra/verification.json` of a SavedModel: what its export was held to, and found.
+    """`assets.extra/verification.json` of a SavedModel: its export's limits and findings.
 
     Attributes:
         shape, spacing_mm: of the reference scan.
-        tolerance: every difference is below it.
+        tolerance: every difference is below this.
         least_equal_labels: every share of equal labels is at least this.
         roads: at least one.
     """
@@ -68,7 +68,7 @@ class Certificate(Config):
     roads: tuple[Agreement, ...]
 
     def lines(self) -> Iterator[str]:
-        """For people: what it is about, then a line for each road."""
+        """Human-readable lines: what was compared, then one line per road."""
         scan = " x ".join(map(str, self.shape))
         yield f"against the trained network, on a simulated scan of {scan} voxels:"
         width = max(len(found.road) for found in self.roads)
@@ -81,10 +81,10 @@ def agreement(
     labels: Sequence[NDArray[np.uint8]],
     expected: Sequence[NDArray[np.float32]],
 ) -> Agreement:
-    """Hold the answers to any number of inputs against the live network's.
+    """Compare the answers to any number of inputs with the live network's.
 
     Args:
-        road: what they came by.
+        road: how they were obtained.
         probabilities: float32 [..., K] of each input.
         labels: integers [...] of each input.
         expected: float32 [..., K] of each input.
@@ -106,10 +106,10 @@ def agreement(
 
 
 def read_certificate(folder: Path) -> Certificate:
-    """What the export of the SavedModel in that folder found.
+    """Read what the export of the SavedModel in a folder found.
 
     Raises:
-        ModelError: if there is no certificate, or one of another form.
+        ModelError: if there is no certificate, or it is malformed.
     """
     try:
         return load(Certificate, folder / CERTIFICATE_FILE)

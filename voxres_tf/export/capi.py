@@ -1,7 +1,7 @@
-"""An exported model in the kind of session that TF Serving runs, by TensorFlow's C API.
+"""Runs an exported model in the kind of session that TF Serving uses, via TensorFlow's C API.
 
-`TF_LoadSessionFromSavedModel` and `TF_SessionRun` are what a server calls too. Python's TensorFlow
-has no part in an answer; it says where the library is and reads the model's table of signatures.
+A server calls `TF_LoadSessionFromSavedModel` and `TF_SessionRun` too. TensorFlow for Python takes
+no part in an answer; it only locates the library and reads the model's table of signatures.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _TAG = b"serve"
 
 
 class CApiSession:
-    """An exported model, loaded and run by the C API; use it in a `with` block.
+    """An exported model, loaded and run via the C API; use it in a `with` block.
 
-    `run` may be called by several threads at a time.
+    Several threads may call `run` at the same time.
 
     Args:
-        folder: of the SavedModel, `<name>/<version>/`.
+        folder: the SavedModel's folder, `<name>/<version>/`.
 
     Raises:
-        ModelError: if it cannot be loaded, or TensorFlow's C library is not there.
+        ModelError: if it cannot be loaded, or TensorFlow's C library is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,22 +62,22 @@ class CApiSession:
 
     @property
     def signatures(self) -> tuple[str, ...]:
-        """Names of what `run` answers."""
+        """Names of the signatures that `run` accepts."""
         return tuple(sorted(name for name in self._signatures if not name.startswith("__")))
 
     def run(self, signature: str, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """The answer of one signature.
+        """Run one signature.
 
         Args:
             signature: one of `signatures`.
-            **inputs: all that it takes, by their names: float32, int32, uint8, or object arrays
+            **inputs: all its inputs by name: arrays of float32, int32, uint8, or object arrays
                 of bytes for strings.
 
         Returns:
-            name of an output -> array, of the same dtypes.
+            Name of an output -> array, of the same dtypes.
 
         Raises:
-            ModelError: if it takes no such inputs, or refuses them; with the library's words.
+            ModelError: if it takes no such inputs, or rejects them; with the library's message.
         """
         wanted = self._wanted(signature, inputs)
         outputs = dict(self._signatures[signature].outputs)
@@ -93,7 +93,7 @@ class CApiSession:
                     self._places(outputs.values()), answers, len(outputs),
                     None, 0, None, status,
                 )  # fmt: skip
-            # Freed before what was fed, which an answer may share.
+            # Freed before the inputs, whose memory an answer may share.
             for answer in answers:
                 made.callback(api.TF_DeleteTensor, answer)
             return {name: to_array(a) for name, a in zip(outputs, answers, strict=True)}
@@ -103,7 +103,7 @@ class CApiSession:
             rule = f"a signature among {', '.join(self.signatures)}"
             raise ModelError(message(self._path, rule, signature, "choose one of these"))
         wanted = dict(self._signatures[signature].inputs)
-        # By name, since NumPy takes None for float64 where dtypes are compared.
+        # Compared by name, since NumPy treats None as float64 when comparing dtypes.
         takes = {name: str(DTYPES.get(info.dtype, "other")) for name, info in wanted.items()}
         given = {name: str(array.dtype) for name, array in inputs.items()}
         if takes != given:
@@ -112,7 +112,7 @@ class CApiSession:
         return wanted
 
     def _places(self, infos: Iterable[Any]) -> Any:
-        """Where tensors called `operation:index` are in the graph, as an array of `TFOutput`."""
+        """Locate tensors named `operation:index` in the graph; an array of `Output`."""
         api = library()
         places = []
         for info in infos:
@@ -128,7 +128,7 @@ class CApiSession:
 
     @contextmanager
     def _checked(self, rule: str, then: str) -> Iterator[int]:
-        """A `TF_Status` for one call; what it then says is an error."""
+        """Provide a `TF_Status` for one call, and raise `ModelError` if it reports an error."""
         api = library()
         status = api.TF_NewStatus()
         try:

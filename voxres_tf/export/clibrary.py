@@ -1,4 +1,4 @@
-"""The installed TensorFlow's C library by ctypes, declared as in its `tensorflow/c/c_api.h`."""
+"""The installed TensorFlow's C library via ctypes, declared as in its `tensorflow/c/c_api.h`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DTYPES = {
     kind.as_datatype_enum: np.dtype(kind.as_numpy_dtype)
     for kind in (tf.float32, tf.int32, tf.uint8, tf.string)
 }
-"""TensorFlow's number of a type -> the dtype of its arrays; strings are bytes objects."""
+"""TensorFlow's number for a type -> the dtype of its arrays; strings are bytes objects."""
 
 _NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 _STRING_BYTES = 24
@@ -86,10 +86,10 @@ _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
 
 @cache
 def library() -> ctypes.CDLL:
-    """The functions above, loaded once.
+    """The library with the functions above, loaded once.
 
     Raises:
-        ModelError: if this TensorFlow comes without them.
+        ModelError: if this TensorFlow comes without it.
     """
     folder = Path(tf.sysconfig.get_lib())
     found = sorted(folder.glob("libtensorflow_cc.*"))
@@ -107,8 +107,8 @@ def to_tensor(made: ExitStack, array: NDArray[Any]) -> int:
     """A `TF_Tensor` with a copy of the values.
 
     Args:
-        made: frees it when it is closed.
-        array: of one of `DTYPES`.
+        made: frees the tensor when it is closed.
+        array: has one of `DTYPES`.
     """
     api = library()
     number, strings = _NUMBERS[array.dtype], array.dtype == object
@@ -129,7 +129,7 @@ def to_tensor(made: ExitStack, array: NDArray[Any]) -> int:
 
 
 def to_array(tensor: int) -> NDArray[Any]:
-    """A copy of the values of a `TF_Tensor`, which is left to its owner."""
+    """A copy of the values of a `TF_Tensor`, which its owner still has to free."""
     api = library()
     shape = tuple(api.TF_Dim(tensor, axis) for axis in range(api.TF_NumDims(tensor)))
     array = np.empty(shape, DTYPES[api.TF_TensorType(tensor)])

@@ -1,4 +1,4 @@
-"""An exported model in a process of its own, held against the live network's answers."""
+"""Compares an exported model, run in a process of its own, with the live network's answers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NEXT_STEP = "report this with the run's config.json"
 
 
 def compare_in_fresh_process(folder: Path, stages: Stages, contract: Contract) -> Certificate:
-    """Hold a SavedModel's answers, by several roads, against the live networks, on a phantom.
+    """Compare a SavedModel's answers, by several roads, with the live networks' on a phantom.
 
     Args:
-        folder: of the SavedModel, with its contract.
+        folder: the SavedModel's folder, with its contract.
         stages: the live networks.
-        contract: of the model.
+        contract: the model's contract.
 
     Returns:
-        what was found; see `verify.roads` for the roads.
+        The findings; see `verify.roads` for the roads.
 
     Raises:
         ModelError: if the model cannot be reloaded; or if it differs by `TOLERANCE` or more in a

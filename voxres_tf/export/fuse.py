@@ -1,10 +1,10 @@
 """Exact algebra on a trained network before its export: fewer multiply-adds, the same answers.
 
-- Batch normalisation whose input is a convolution that feeds nothing else goes into its kernel and
-  bias. Where it follows a sum, as most of VoxResNet's do, it stays.
-- A deconvolution that feeds one 1^3 classifier alone becomes, with it, one deconvolution to K
+- Batch normalisation is folded into the kernel and bias of the convolution before it, if that feeds
+  nothing else. Where it follows a sum, as most of VoxResNet's do, it stays.
+- A deconvolution that feeds only a 1^3 classifier is merged with it into one deconvolution to K
   channels, since nothing lies between them.
-- What only the auxiliary outputs need is left out.
+- Layers that only the auxiliary outputs need are left out.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from keras import layers
 
 Tensor = Any
 Pairs = dict[str, keras.Layer]
-"""Name of a layer -> the layer before it, which it takes in."""
+"""Name of a layer -> the layer before it, which it absorbs."""
 
 
 def fused(model: keras.Model) -> Callable[[Tensor], Tensor]:
-    """The network's fused output with fewer operations.
+    """The network's fused output, computed with fewer operations.
 
-    Its kernels are made of the model's variables where this is called: within a `tf.function` they
-    are part of the graph, outside its loops they are made once per call. The variables stay as
-    they were trained, so that an export holds these, and nothing twice.
+    Its kernels are computed from the model's variables where this is called: within a `tf.function`
+    they are part of the graph, and outside its loops they are computed once per call. The variables
+    stay as trained, so an export holds the trained ones and stores nothing twice.
 
     Args:
-        model: of `build_network`, in float32.
+        model: a network of `build_network`, in float32.
 
     Returns:
         `image`, float32 [B, X, Y, Z, C] -> the logits of `main`, float32 [B, X, Y, Z, K].
@@ -57,7 +57,7 @@ def fused(model: keras.Model) -> Callable[[Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class _Step:
-    """One or two layers as one operation; inputs and output are ids of symbolic tensors."""
+    """One layer or two as a single operation; inputs and output are ids of symbolic tensors."""
 
     inputs: tuple[int, ...]
     output: int
@@ -65,7 +65,7 @@ class _Step:
 
 
 def _pairs(model: keras.Model) -> Pairs:
-    """The layers that can take in the one before them, which then feeds nothing else."""
+    """The layers that can absorb the one before them, which feeds nothing else."""
     producers = {id(layer.output): layer for layer in model.layers}
     uses = Counter(symbol for layer in model.layers for symbol in _inputs(layer))
     uses[id(model.output)] += 1

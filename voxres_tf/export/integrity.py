@@ -1,4 +1,4 @@
-"""Whether an exported model is whole: every file as export left it, the weights as it says."""
+"""Integrity check of an exported model: files as exported, weights as its contract says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voxres_tf.files import file_hash, write_json
 from voxres_tf.model.stored import VARIABLES, stored_weights, weights_hash
 
 HASHES_FILE = Path("assets.extra") / "sha256.json"
-"""Beside the contract: the SHA-256 of every other file of the version, by its path."""
+"""Beside the contract: path -> SHA-256 of every other file of the version."""
 
 _OF_EVERY_MODEL = (
     "saved_model.pb",
@@ -23,7 +23,7 @@ NEXT_STEP = "install or export the model again"
 
 
 def write_hashes(folder: Path) -> None:
-    """Note the SHA-256 of all files of a version; the last thing that export does."""
+    """Write down the SHA-256 of all files of a version; this is the last step of an export."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     listed = {path.relative_to(folder).as_posix(): file_hash(path) for path in files}
     listed.pop(HASHES_FILE.as_posix(), None)
@@ -31,9 +31,9 @@ def write_hashes(folder: Path) -> None:
 
 
 def check_whole(folder: Path) -> int:
-    """Hold a model to its list of hashes, and its weights to the hash in its contract.
+    """Check a model against its list of hashes, and its weights against its contract's hash.
 
-    The weights are read from the SavedModel's variables; the graph is not started.
+    The weights are read from the SavedModel's variables; the graph is not loaded.
 
     Args:
         folder: `<name>/<version>/`.
@@ -73,7 +73,7 @@ def _listed(folder: Path) -> dict[str, str]:
     sound = isinstance(listed, dict) and all(isinstance(value, str) for value in listed.values())
     if not sound:
         raise ModelError(message(path, "a SHA-256 for every file", "another content", NEXT_STEP))
-    # Further files, such as requests with which a server warms up, are nobody's business.
+    # Other files, such as a server's warm-up requests, need not be listed.
     without = [name for name in _OF_EVERY_MODEL if name not in listed]
     if without:
         received = f"none for {', '.join(without)}"

@@ -1,4 +1,4 @@
-"""What the trained networks themselves answer of the reference scan, by NumPy's road."""
+"""The trained networks' own answers for the reference scan, by the NumPy pipeline."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from voxres_tf.volume import write_volume
 Floats = NDArray[np.float32]
 
 TILES = ((1, 16, 16, 16), (2, 16, 16, 16), (1, 32, 24, 16))
-"""Shapes [B, X, Y, Z] for the signatures of tiles: a first one, another batch, another space."""
+"""Shapes [B, X, Y, Z] for the tile signatures: a first one, another batch size, another extent."""
 
 
 def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract) -> None:
     """Write the reference, a NIfTI per modality, and `cases.npz` with the live networks' answers.
 
-    The latter has the `signatures` of tiles, for the first of them tile0 and expected0, for the
-    second tile1, ...; `volume`, float32 [X, Y, Z, K], the probabilities of the whole reference; and
-    `alone`, those with its first modality only, if the model can do with that; and `aligned`, those
-    of all of them once they lie on the first one, if the contract wants that.
+    `cases.npz` has `signatures`, the signature of every tile, with tile0 and expected0 for the
+    first, tile1 and expected1 for the second, ...; `volume`, float32 [X, Y, Z, K], the
+    probabilities of the whole reference; `alone`, those with its first modality only, if the model
+    can work with that; and `aligned`, those with all modalities moved onto the first one, if the
+    contract asks for that.
     """
     for name, volume in subject.images.items():
         write_volume(scan_file(work, name), volume.data, volume.grid)
@@ -57,7 +58,7 @@ def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract
 
 
 def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
-    """What the live networks answer of a volume, pass after pass."""
+    """The live networks' answers for a volume, one per pass."""
     answers: list[Floats] = []
     for name in stages.passes:
         seen = np.concatenate([image, *answers], axis=-1)
@@ -72,7 +73,7 @@ def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
 
 
 def _tiles(image: Floats, answers: Sequence[Floats], stages: Stages) -> dict[str, NDArray[Any]]:
-    """A tile of each of `TILES` for every signature of tiles, and what the live networks answer."""
+    """A tile of each of `TILES` for every tile signature, with the live networks' answers."""
     names: list[str] = []
     cases: dict[str, NDArray[Any]] = {}
     for name, channels in stages.channels().items():

@@ -1,4 +1,4 @@
-"""The scan that every export is tried on: a phantom, the same wherever it is made."""
+"""The scan that every export is tested on: a phantom, identical wherever it is generated."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from voxres_tf.preprocess.geometry import working_grid
 
 SEED = 0
 LEAST_SHAPE = (32, 24, 16)
-"""Voxels of the smallest reference: the tiles that are compared are cut from it."""
+"""Voxels of the smallest reference scan: the compared tiles are cut from it."""
 
 _SPACING_MM = (1.0, 1.0, 3.0)
 _LONGER, _SHORTER = 8, 3
 
 CASES_FILE = "cases.npz"
-"""Beside the reference's scans: what the trained networks answer; see `live.write_cases`."""
+"""Beside the reference scans: the trained networks' answers; see `live.write_cases`."""
 
 
 def reference_scan(contract: Contract) -> Subject:
-    """A phantom that a model takes as it comes: axes right, anterior, superior, fitting spacing.
+    """A phantom that a model takes unchanged: axes right, anterior, superior, fitting spacing.
 
     It is a little wider than the model's tile, so that tiles overlap, and a little lower, so that
-    they are padded, if the tile is not smaller than that.
+    they are padded, unless the tile is smaller than `LEAST_SHAPE`.
 
     Args:
-        contract: of the model.
+        contract: the model's contract.
 
     Returns:
-        a subject with all modalities of the contract, int16. FLAIR stands in for T2.
+        A subject with all modalities of the contract, int16. FLAIR stands in for T2.
     """
     tile = contract.patch
     wanted = (tile[0] + _LONGER, tile[1], tile[2] - _SHORTER)
@@ -47,11 +47,11 @@ def reference_scan(contract: Contract) -> Subject:
 
 
 def alone(contract: Contract) -> str | None:
-    """The first modality of a model that takes more of them but can do with it, else None."""
+    """The first modality of a model that takes several but can work with it alone, else None."""
     first, *others = contract.preprocess.modalities
     return first if others and contract.fault_of([first]) is None else None
 
 
 def scan_file(work: Path, modality: str) -> Path:
-    """Where a scan of the reference lies in a folder."""
+    """Path of a scan of the reference in a folder."""
     return work / f"{modality}.nii"

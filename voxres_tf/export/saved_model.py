@@ -1,4 +1,4 @@
-"""A run folder -> a SavedModel with its contract, compared with the live network first."""
+"""Exports a run folder to a SavedModel with its contract, after comparing it with the network."""
 
 from __future__ import annotations
 
@@ -45,47 +45,47 @@ def export_run(
     align: bool | None = None,
     serving: bool = False,
 ) -> Path:
-    """Write `<output>/<version>/`, a float32 SavedModel that answers probabilities.
+    """Write `<output>/<version>/`, a float32 SavedModel that predicts probabilities.
 
     Its signature `serving_default` takes `image`, float32 [B, X, Y, Z, C] with X, Y, Z multiples
-    of 8, and gives `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the output `main`. A
-    model of two stages has `first_stage` and `second_stage` besides, which `voxres predict` asks
-    one after the other, so that the second sees maps of the whole volume. `segment_volume` and
+    of 8, and returns `probabilities`, float32 [B, X, Y, Z, K]: the softmax of the output `main`. A
+    two-stage model also has `first_stage` and `second_stage`, which `voxres predict` runs one after
+    the other, so that the second sees maps of the whole volume. `segment_volume` and
     `segment_volume_probabilities` take a whole subject (see `graph.segment`), `segment_nifti` its
     files (see `graph.nifti`). All of them run fused networks (see `fuse`). `contract` takes
-    `format_version`, int32 [B], and gives `contract`, the JSON of the contract, string [B], so that
-    a client needs nothing but the server. The folder appears only after a fresh process has loaded
-    it and its answers of tiles and volumes have agreed with the live networks (see `compare`).
+    `format_version`, int32 [B], and returns `contract`, the JSON of the contract, string [B], so
+    that a client needs nothing but the server. The folder appears only after a fresh process has
+    loaded it and its answers for tiles and volumes agreed with the live networks (see `compare`).
 
     Args:
         run: folder of a training, or of an auto-context training.
         output: folder of the model's versions, usually `saved_models/<name>`.
-        weights: "best" by validation or "last"; best where there are any by default.
-        name: of the model in its contract; the output folder's by default.
-        version: 1 or more; one above the highest that is there by default.
-        tile: voxels of the tiles by which whole volumes are predicted, multiples of 8; by default
-            the training's crop, or the tile of what it began with where that is larger. The
-            networks see nothing beyond a tile, so that a larger one is often the better one, and
-            takes more memory.
-        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
+        weights: "best" by validation or "last"; by default best if there are any.
+        name: the model's name in its contract; by default that of the output folder.
+        version: 1 or more; by default one above the highest existing version.
+        tile: voxels of the tiles for predicting whole volumes, multiples of 8; by default the
+            training's crop, or the tile of the model it started from where that is larger. The
+            networks see nothing beyond a tile, so a larger one is often better, but takes more
+            memory.
+        overlap: least share of a tile that its neighbour also covers, from 0 to below 1.
         tta: average over tiles and their mirror images.
-        one_piece: make tissue apart from the largest piece background.
-        align: move the other scans of a subject onto its first one before (see `inference.align`);
-            `segment_nifti` does so, which is told their spacing. These five say what the signatures
-            of whole volumes do, and `voxres predict` unless it is told otherwise. By default the
-            last four are those of what the training began with, if they suit it (see
-            `Start.handed_on`), else 0.5 and no.
-        serving: write warm-up requests into the version, and beside it what TF Serving reads (see
-            `serving.write_settings`).
+        one_piece: turn tissue separate from the largest piece into background.
+        align: first move a subject's other scans onto its first one (see `inference.align`);
+            `segment_nifti` does so, since it is given their spacing. These five set what the
+            whole-volume signatures do, and `voxres predict` unless it is told otherwise. The last
+            four default to those of the model that the training started from, if they suit it (see
+            `Start.handed_on`), else to 0.5 and False.
+        serving: write warm-up requests into the version, and beside it the files that TF Serving
+            reads (see `serving.write_settings`).
 
     Returns:
         The folder of the version.
 
     Raises:
-        ConfigError: if the run's config cannot be read, tile or overlap are out of range, scans
-            that it needs all are to be aligned, or a server could not take the name.
+        ConfigError: if the run's config cannot be read, tile or overlap are out of range, `align`
+            is set for a network that needs all its scans, or a server could not use the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
-        OutputExistsError: if that version is there already.
+        OutputExistsError: if that version already exists.
     """
     number = 1 + max(model_versions(output), default=0) if version is None else version
     target = output / str(number)
@@ -119,7 +119,7 @@ def export_run(
 
 
 def export_once(run: Path, output: Path) -> Path:
-    """As `export_run`, but a version that holds these weights already is taken as it is.
+    """Like `export_run`, but keep the newest version if it already holds these weights.
 
     Returns:
         The folder of the newest version.
@@ -131,19 +131,19 @@ def export_once(run: Path, output: Path) -> Path:
 
 
 def serving_function(stages: Stages, signature: str) -> Any:
-    """The traced function of a signature: guards, then what the fused networks answer.
+    """The traced function of a signature: input checks, then the fused networks.
 
     Args:
         stages: the networks, as trained.
         signature: one of `stages.channels()`.
 
     Returns:
-        A `tf.function` of `image`, float32 [B, X, Y, Z, C], to a dict with `probabilities`.
+        A `tf.function` from `image`, float32 [B, X, Y, Z, C], to a dict with `probabilities`.
     """
     shape = [None, None, None, None, stages.channels()[signature]]
 
     def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A session, which is what TF Serving runs, checks no fed shape against the signature.
+        # A session, which TF Serving uses, does not check fed shapes against the signature.
         sizes = tf.shape(image)
         guard = tf.debugging.assert_equal(
             sizes[1:4] % STRIDE,
@@ -161,11 +161,11 @@ def serving_function(stages: Stages, signature: str) -> Any:
 def contract_function(contract: Contract) -> Any:
     """The traced function of the signature `contract`.
 
-    It has a first axis although one answer is enough, since a server that batches requests wants
-    one of every input and output.
+    It has a first axis, although one answer is enough, since a server that batches requests
+    requires one on every input and output.
 
     Returns:
-        A `tf.function` of `format_version`, int32 [B], to a dict with `contract`, string [B].
+        A `tf.function` from `format_version`, int32 [B], to a dict with `contract`, string [B].
     """
     text = contract.model_dump_json()
 
@@ -184,7 +184,7 @@ def contract_function(contract: Contract) -> Any:
 def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     module = tf.Module()
     # Variables only, not the Keras models: saving their layers too would store weights twice.
-    # As they were trained: the signatures fuse them, so that a training can still start from them.
+    # Stored as trained: the signatures fuse them, so a training can still start from them.
     module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
     tiles = {name: serving_function(stages, name) for name in stages.channels()}
     volumes = volume_functions(stages, contract)
@@ -197,7 +197,7 @@ def _contract(
 ) -> Contract:
     last = stages.last
     tile = tile or tile_of(last.run, last.config.training.crop)
-    # Held to the same rules as a crop.
+    # Checked by the same rules as a crop.
     config = last.config.updated(training={"crop": tile})
     return Contract(
         name=name,
@@ -220,7 +220,7 @@ def _contract(
 
 
 def _training(run: Path) -> dict[str, Any]:
-    """What a run's summary says, with the steps that were made if it was stopped before its end."""
+    """A run's summary, with the number of steps made if it was stopped before its end."""
     told, state = read_summary(run), run / STATE_FILE
     for name in ("init_patch", "init_habits"):
         told.pop(name, None)

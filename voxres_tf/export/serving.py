@@ -1,4 +1,4 @@
-"""What TF Serving reads beside a model: warm-up requests and files of settings."""
+"""What TF Serving reads in addition to a model: warm-up requests and settings files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from voxres_tf.files import write_text
 from voxres_tf.wire import message_class, predict_request, string_tensor, to_tensor, zeros_tensor
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-"""In a version: TFRecords of `PredictionLog`, which a server answers before it takes others."""
+"""In a version: TFRecords of `PredictionLog`, which a server runs before it takes requests."""
 
 IMAGE = "tensorflow/serving:2.21.0"
 GRPC_PORT, REST_PORT = 8500, 8501
@@ -97,11 +97,11 @@ SETTINGS = {
     "monitoring.config": _MONITORING,
     "docker-compose.yml": _COMPOSE,
 }
-"""File in the model's folder -> its template."""
+"""Name of a file in the model's folder -> its template."""
 
 
 def check_name(model: Path) -> None:
-    """Raise `ConfigError` unless a server can take the folder's name for the model's."""
+    """Raise `ConfigError` unless a server can use the folder's name as the model's."""
     name = model.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         rule = "a served model is called by letters, digits, '_', '.' and '-'"
@@ -109,12 +109,12 @@ def check_name(model: Path) -> None:
 
 
 def warmup_requests(contract: Contract) -> Iterator[Any]:
-    """A `PredictionLog` for each signature of a model, of zeros; each takes as long as one tile.
+    """A `PredictionLog` of zeros for each signature of a model; each takes as long as one tile.
 
-    A server that batches loads no model whose warm-up it cannot batch, so every input has a first
-    axis of at most `MOST_AT_ONCE`, the same in all inputs of a signature. Tiles are of the
-    contract's patch. Volumes are narrower, and scans are smaller, which the graph pads to a tile;
-    scans have two values, since one is none.
+    A server that batches does not load a model whose warm-up it cannot batch, so every input has a
+    first axis of at most `MOST_AT_ONCE`, the same in all inputs of a signature. Tiles have the size
+    of the contract's patch. Volumes are narrower and scans smaller, and the graph pads them to a
+    tile; scans have two values, since a constant scan is rejected.
     """
     context = len(contract.classes)
     channels = len(contract.channels)
@@ -145,17 +145,17 @@ def _small_scan() -> bytes:
 
 
 def write_warmup(folder: Path, contract: Contract) -> None:
-    """Write `assets.extra/tf_serving_warmup_requests` of a version that nobody reads yet."""
+    """Write `assets.extra/tf_serving_warmup_requests` of a version that nothing reads yet."""
     with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
         for log in warmup_requests(contract):
             writer.write(log.SerializeToString())
 
 
 def write_settings(model: Path) -> None:
-    """Write the `SETTINGS` into a model's folder, but for those that are there: they may be mended.
+    """Write the `SETTINGS` into a model's folder; existing files, perhaps edited, are kept.
 
     Args:
-        model: `<name>/`, in which a server mounts it under `/models/<name>`.
+        model: `<name>/`, which a server mounts as `/models/<name>`.
     """
     name = model.resolve().name
     words = {
@@ -184,6 +184,6 @@ def _arguments(name: str) -> list[str]:
     return [
         f"--model_config_file=/models/{name}/models.config",
         f"--monitoring_config_file=/models/{name}/monitoring.config",
-        # A whole volume by REST takes longer than the 30 s that are the default.
+        # A whole volume by REST takes longer than the default of 30 s.
         "--rest_api_timeout_in_ms=600000",
     ]

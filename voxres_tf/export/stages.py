@@ -1,4 +1,4 @@
-"""The networks of a run folder, in float32, and what each signature of their export answers."""
+"""The networks of a run folder, in float32, and what each signature of their export computes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Stage:
-    """A trained network and the folder that it comes from."""
+    """A trained network and its run folder."""
 
     run: Path
     config: RunConfig
@@ -32,24 +32,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """What predicts: the last network and, with auto-context, those of the first stage."""
+    """The networks that predict: the last one and, with auto-context, those of the first stage."""
 
     first: tuple[Stage, ...]
     last: Stage
 
     @property
     def networks(self) -> tuple[Stage, ...]:
-        """All of them, in the order in which they see a subject."""
+        """All networks, in the order in which they see a subject."""
         return (*self.first, self.last)
 
     @property
     def optional_modalities(self) -> tuple[str, ...]:
-        """What a subject may lack: all modalities where every network was trained with dropout."""
+        """Modalities a subject may lack: all if every network was trained with modality dropout."""
         learned = all(stage.config.training.modality_dropout for stage in self.networks)
         return self.last.config.preprocess.modalities if learned else ()
 
     def channels(self) -> Mapping[str, int]:
-        """Signature that answers tiles -> number of its channels."""
+        """Signature that takes tiles -> number of its input channels."""
         channels = self.last.config.model.in_channels
         if not self.first:
             return {ANSWER: channels}
@@ -57,12 +57,12 @@ class Stages:
         return {ANSWER: without, FIRST_STAGE: without, SECOND_STAGE: channels}
 
     def answer(self, signature: str, *, fuse: bool) -> Answer:
-        """What a signature of `channels` answers (paper, section 2.3).
+        """The function behind a signature of `channels` (paper, section 2.3).
 
         Args:
             signature: its name.
-            fuse: by the networks of `fuse.fused`, whose kernels are made here and now, instead of
-                the live ones.
+            fuse: use the networks of `fuse.fused`, whose kernels are computed by this call, instead
+                of the live ones.
         """
         if not self.first or signature == SECOND_STAGE:
             return _probabilities(self.last.model, fuse)
@@ -78,7 +78,7 @@ class Stages:
 
     @property
     def passes(self) -> tuple[str, ...]:
-        """Signatures that see a whole volume in turn; a second sees the first's answer too."""
+        """Signatures run on a whole volume in turn; a second also sees the first one's answer."""
         return (FIRST_STAGE, SECOND_STAGE) if self.first else (ANSWER,)
 
     def weights_hash(self) -> str:
@@ -89,15 +89,15 @@ class Stages:
 def load_stages(run: Path, weights: Weights | None = None) -> Stages:
     """Build the networks of a training, or of an auto-context training, with their weights.
 
-    A run may have been trained in mixed precision; what is loaded is always float32.
+    A run may have been trained in mixed precision; the loaded networks are always float32.
 
     Args:
         run: folder of `voxres train` or `voxres auto-context`.
-        weights: "best" by validation or "last"; best where there are any by default.
+        weights: "best" by validation or "last"; by default best if there are any.
 
     Raises:
         ConfigError: if a config cannot be read.
-        ModelError: if a run has no such weights, or they are of another network.
+        ModelError: if a run has no such weights, or they belong to another network.
     """
     if not (run / CASCADE_FILE).is_file():
         return Stages((), _load(run, weights))

@@ -1,6 +1,6 @@
 """`python -m voxres_tf.export.verify MODEL WORK`: several roads to an exported model's answers.
 
-Started by `export.compare` in a process that knows neither the trained network nor its code.
+`export.compare` starts it in a process that has neither the trained network nor its code.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Run = Callable[..., Mapping[str, NDArray[Any]]]
 
 
 def roads(model: Path, work: Path) -> Iterator[Agreement]:
-    """Go several roads to a SavedModel's answers, and hold them against the live networks'.
+    """Obtain a SavedModel's answers by several roads, and compare them with the live networks'.
 
-    TensorFlow for Python and the C API each answer tiles and whole volumes; `voxres predict` reads
-    files, tiles and blends by itself. A model that can do with one modality is asked with one too.
+    TensorFlow for Python and the C API each predict tiles and whole volumes; `voxres predict` reads
+    files, tiles and blends by itself. A model that can work with one modality is also run with one.
 
     Args:
         model: folder of the SavedModel.
-        work: folder of what `live.write_cases` wrote.
+        work: the folder that `live.write_cases` wrote to.
     """
     contract = read_contract(model)
     with np.load(work / CASES_FILE, allow_pickle=False) as stored:
@@ -81,7 +81,7 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
                 found.append(segmented(road, session.run, (first,), "alone"))
         return found
 
-    # Much of the time goes into loading and rewriting graphs, which a single core does.
+    # Much of the time is spent loading and rewriting graphs, which uses a single core.
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(by_python), pool.submit(by_c)]
         found = [road for future in both for road in future.result()]
@@ -90,11 +90,11 @@ def roads(model: Path, work: Path) -> Iterator[Agreement]:
 
 
 def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agreement]:
-    """Hold each signature of tiles against the live networks.
+    """Compare each signature that takes tiles with the live networks.
 
     Args:
-        way: what `run` is called.
-        run: asks a signature.
+        way: name of `run` in the results.
+        run: runs a signature.
         cases: see `live.write_cases`.
     """
     asked = cases["signatures"].tolist()
@@ -107,7 +107,7 @@ def tiles(way: str, run: Run, cases: Mapping[str, NDArray[Any]]) -> Iterator[Agr
 
 
 def in_python(model: Path) -> Run:
-    """Asks the signatures of a SavedModel that Python's TensorFlow loads."""
+    """Load a SavedModel with TensorFlow for Python; the result runs its signatures."""
     loaded = tf.saved_model.load(str(model))
 
     def run(signature: str, **inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
@@ -123,7 +123,7 @@ def _subject(files: Mapping[str, Path], modalities: tuple[str, ...]) -> SubjectF
 
 
 def main(arguments: list[str]) -> None:
-    """Print what was found as a line of JSON."""
+    """Print the findings as one line of JSON."""
     found = [asdict(road) for road in roads(Path(arguments[0]), Path(arguments[1]))]
     sys.stdout.write(json.dumps(found) + "\n")
 

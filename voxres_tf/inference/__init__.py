@@ -1,1 +1,1 @@
-"""Prediction of whole volumes; only `engine` meets TensorFlow."""
+"""Prediction of whole volumes; only `engine` uses TensorFlow."""

@@ -1,7 +1,7 @@
-"""The scans of a subject put onto each other, by what a model finds in each of them alone.
+"""Aligns the scans of a subject by the tissues that a model finds in each of them alone.
 
 Contrasts differ too much to be compared voxel by voxel; tissues do not. Each scan is segmented
-alone, and moved rigidly to where its tissues agree best with those of the one that stays.
+alone and moved rigidly to where its tissues agree best with those of the scan that stays in place.
 `export.graph.align` does the same in a SavedModel.
 """
 
@@ -18,10 +18,10 @@ from voxres_tf.inference.offset import Floats, Offset, Tissue, offset_of
 from voxres_tf.volume import Volume
 
 FARTHEST = 20.0
-"""Millimetres or degrees, more than a head moves between the scans of one session."""
+"""Largest offset in mm or degrees; a head moves less than that between scans of one session."""
 
 LEAST_SOFT_DICE = 0.75
-"""A scan is not moved by tissues that agree less with the other one's (see `offset_of`)."""
+"""A scan is not moved if its tissues agree less than this with the other's (see `offset_of`)."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Alignment:
     """What was done to the scans of a subject.
 
     Attributes:
-        onto: modality of the scan that stayed, None where nothing was to be moved.
-        offsets: modality -> how its scan lay off that one, for those that were moved.
-        left: modality -> why it was left where it lies.
+        onto: modality of the scan that stayed in place; None if there was nothing to move.
+        offsets: modality -> how far its scan was off that one, for those that were moved.
+        left: modality -> why its scan was left where it is.
     """
 
     onto: str | None = None
@@ -46,19 +46,19 @@ def aligned(
     segment: Callable[[Floats], Floats],
     onto: int = 0,
 ) -> tuple[Floats, Alignment]:
-    """Scans that lie on one of them, and how each of the others lay off it.
+    """Move the scans onto one of them, and report how far each of the others was off it.
 
-    Without the first one nothing is moved: labels follow it, as those of a training do, so that
-    none of the others knows better than all of them where they belong.
+    If the first scan is missing, nothing is moved: labels follow that scan, as in training, and
+    without it no single scan shows better than all of them together where the labels belong.
 
     Args:
-        image: float32 [X, Y, Z, M], axes right, anterior, superior; a scan that is 0 everywhere is
-            none.
-        spacing_mm: of its voxels.
+        image: float32 [X, Y, Z, M], axes right, anterior, superior; a scan that is 0 everywhere
+            counts as missing.
+        spacing_mm: spacing of its voxels.
         modalities: names of the M scans.
         segment: an image with one scan -> probabilities, float32 [X, Y, Z, K], class 0 the
             background.
-        onto: number of the scan that stays.
+        onto: index of the scan that stays in place.
     """
 
     def found_in(number: int) -> Tissue | None:
@@ -94,13 +94,13 @@ def aligned(
 
 
 def put_back(scan: Volume, offset: Offset) -> Volume:
-    """A scan without its offset, float32, on its own grid."""
+    """A scan with its offset undone, float32, on its own grid."""
     data = to_canonical(scan.data.astype(np.float32), scan.grid)
     moved = _moved(data, offset, scan.grid.canonical_spacing_mm)
     return Volume(from_canonical(moved, scan.grid), scan.grid)
 
 
 def _moved(scan: Floats, offset: Offset, spacing_mm: Sequence[float]) -> Floats:
-    """A scan [X, Y, Z] without its offset; as it is where that would leave nothing of it."""
+    """A scan [X, Y, Z] with its offset undone; unchanged if that would leave nothing of it."""
     found = interpolated(scan, offset.to_scan(scan.shape, spacing_mm), scan.shape)
     return scan if found is None else found

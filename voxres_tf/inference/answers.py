@@ -1,4 +1,4 @@
-"""What a server answers, held to what a model of voxres can answer."""
+"""Checks that a server's answers are ones that a voxres model can give."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 from voxres_tf.errors import ServerError, message
 
 TOLERANCE = 1e-3
-"""By how much probabilities may leave 0 to 1, and their sums 1."""
+"""How far probabilities may lie outside 0 to 1, and their sums may differ from 1."""
 
 
 def checked_probabilities(
     answer: NDArray[Any], shape: tuple[int, ...], where: str
 ) -> NDArray[np.float32]:
-    """Probabilities of the shape, float32, whose last axis are the classes.
+    """An answer checked to be probabilities, as float32; the last axis is the classes.
 
     Args:
-        answer: as it came.
-        shape: it must have.
-        where: it came from, for the message.
+        answer: the answer as received.
+        shape: the shape it must have.
+        where: where it came from, for the message.
 
     Raises:
-        ServerError: if its shape, its kind of numbers, its range or its sums are other ones.
+        ServerError: if its shape, kind of numbers, range or sums are wrong.
     """
     found = ""
     if answer.shape != shape or answer.dtype.kind not in "fiu":
         found = f"{answer.dtype} {answer.shape}"
-    elif not (answer.min() >= -TOLERANCE and answer.max() <= 1 + TOLERANCE):  # NaN is neither
+    elif not (answer.min() >= -TOLERANCE and answer.max() <= 1 + TOLERANCE):  # NaN fails both
         found = f"{answer.min():g} to {answer.max():g}"
     elif np.abs(answer.sum(-1, dtype=np.float64) - 1).max() > TOLERANCE:
         found = "sums other than 1"
@@ -41,10 +41,10 @@ def checked_probabilities(
 def checked_labels(
     answer: NDArray[Any], shape: tuple[int, ...], classes: int, where: str
 ) -> NDArray[np.uint8]:
-    """Labels of the shape, uint8, from 0 to one below the number of classes.
+    """An answer checked to be labels of a shape, uint8, from 0 to one below the class count.
 
     Raises:
-        ServerError: if its shape, its kind of numbers or its range are other ones.
+        ServerError: if its shape, kind of numbers or range is wrong.
     """
     found = ""
     if answer.shape != shape or answer.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""Many subjects to files: good ones finish even if one is bad, and nothing is half written."""
+"""Predicts many subjects to files; a failing one stops no other, and nothing is half written."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ from voxres_tf.volume import write_volumes
 
 @dataclass
 class Outcome:
-    """What became of one subject.
+    """The outcome for one subject.
 
     Attributes:
-        id: of the subject.
-        failure: why there is no output, None if there is.
-        trace: of the failure, for those who look into the code; not part of the report.
+        id: id of the subject.
+        failure: why there is no output; None if there is one.
+        trace: traceback of the failure, for debugging the code; not part of the report.
         volumes_ml: class name -> millilitres; empty after a failure.
         seconds: stage -> wall time; empty after a failure.
         outputs: files written.
         modalities: those that the prediction was made from; empty after a failure.
-        spacing_mm: at which the network saw the subject, right, anterior and superior; empty after
-            a failure.
-        own_spacing_mm: of the scan whose grid it is, likewise.
-        extent_mm: over how much of that scan's axes tissue was found, likewise.
-        tissue_share: of the voxels that are no background; None after a failure.
+        spacing_mm: spacing at which the network saw the subject, along right, anterior and
+            superior; empty after a failure.
+        own_spacing_mm: spacing of the scan whose grid the labels have, likewise.
+        extent_mm: extent of the tissue found along that scan's axes, likewise.
+        tissue_share: share of the voxels that are not background; None after a failure.
         loose_ml: see `Prediction`; None after a failure too.
         alignment: which scans were moved onto the first one, and which could not be.
-        oriented: whether the header of the scan whose grid it is tells how it lies; None after a
-            failure.
-        oblique_deg: the largest angle between an axis of that scan and the closest of the world;
+        oriented: whether the header of the scan whose grid the labels have states its
+            orientation; None after a failure.
+        oblique_deg: the largest angle between an axis of that scan and the closest world axis;
             None after a failure.
     """
 
@@ -74,7 +74,7 @@ class Outcome:
 
     @property
     def notes(self) -> list[str]:
-        """What one should know of it, a line each."""
+        """What a user should know about the result, a line each."""
         found = (
             coarse_note(self.own_spacing_mm, self.spacing_mm),
             large_note(self.extent_mm, self.volumes_ml, oriented=bool(self.oriented)),
@@ -94,16 +94,16 @@ def predict_all(
 
     Args:
         predictor: the model and its options.
-        subjects: with ids that differ; none gives tables without rows.
-        plan: the files.
+        subjects: with distinct ids; if there are none, tables have no rows.
+        plan: the files to write.
 
     Returns:
         One outcome per subject, in order.
 
     Raises:
-        OutputExistsError: if an output is there and the plan does not say overwrite.
+        OutputExistsError: if an output exists and the plan does not say overwrite.
         ConfigError: if one file is to hold several subjects, outputs would replace inputs, or the
-            device is not there.
+            device does not exist.
         ModelError: if the network cannot be loaded.
     """
     check_outputs(subjects, plan)
@@ -130,7 +130,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         outputs = _write(prediction, plan)
     except (VoxResError, OSError) as error:
         return Outcome(files.id, str(error) or type(error).__name__, _trace(error))
-    except Exception as error:  # whatever befalls one subject, the others go on
+    except Exception as error:  # whatever goes wrong with one subject, the others go on
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         failure = f"{type(error).__name__}: {error} ({where})"
@@ -163,7 +163,7 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
     volumes = {path: v.data for path, v in zip(paths, found, strict=False) if v is not None}
     before = plan.labels(prediction.id).exists()
     write_volumes(volumes, prediction.labels.grid)
-    if before and not plan.save_probabilities:  # those of other labels
+    if before and not plan.save_probabilities:  # they belong to the old labels
         plan.probabilities(prediction.id).unlink(missing_ok=True)
     return paths
 
@@ -171,8 +171,8 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
 def volumes_table(outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
     """CSV with `subject`, a column of millilitres per class, and `reason`.
 
-    An absent class and a subject that failed have empty cells, and `reason` says why: a volume of
-    0 ml is no measurement.
+    Absent classes and failed subjects have empty cells, and `reason` says why: a volume of 0 ml
+    would not be a measurement.
     """
     rows = []
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""What people want to know of a model before they use it, from its contract and its card."""
+"""What people want to know about a model before using it, from its contract and model card."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARD_SECTIONS = ("Intended use", "Licence")
 """Headings of the card whose text `voxres models info` shows."""
 
 MANY = 8
-"""Longer lists are cut to so many entries."""
+"""Longer lists are cut to this many entries."""
 
 _ELSEWHERE = {
     "format_version", "name", "version", "preprocess", "channels", "model", "classes", "patch",
@@ -85,7 +85,7 @@ def shipped_table() -> list[str]:
 
 
 def details(model: Description) -> Iterator[tuple[str, str]]:
-    """What a contract says, for people: pairs of a title and a text."""
+    """What a contract says, in human-readable form: pairs of a title and a text."""
     contract = model.contract
     yield "model", f"{contract.name}, version {contract.version}, {model.megabytes:.1f} MB"
     yield "folder", str(model.folder)
@@ -108,9 +108,9 @@ def details(model: Description) -> Iterator[tuple[str, str]]:
 
 
 def card_sections(text: str) -> dict[str, str]:
-    """Headings of a Markdown text, in lower case -> what stands below each, as one line.
+    """Headings of a Markdown text, in lower case -> the text below each, as one line.
 
-    Lines inside fenced code are no headings.
+    Lines inside fenced code are not headings.
     """
     sections: dict[str, list[str]] = {}
     title, fenced = "", False

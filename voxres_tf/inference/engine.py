@@ -1,4 +1,4 @@
-"""The one place where prediction meets TensorFlow: a SavedModel that answers tiles."""
+"""The only part of prediction that uses TensorFlow: a SavedModel that predicts tiles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ tf = import_tensorflow()
 
 
 def resolve_device(device: str) -> str:
-    """TensorFlow's name of the device that was asked for.
+    """TensorFlow's name of the requested device.
 
     Args:
         device: "auto" (the first GPU, else the CPU), "cpu", "gpu" or "gpu:N".
 
     Raises:
-        ConfigError: if it is none of these, or a GPU that is not there.
+        ConfigError: if it is none of these, or a GPU that does not exist.
     """
     count = len(tf.config.list_physical_devices("GPU"))
     match = re.fullmatch(DEVICES, device)
@@ -41,7 +41,7 @@ def resolve_device(device: str) -> str:
 
 
 class SavedModelEngine:
-    """An exported model on one device: its stages answer tiles.
+    """An exported model on one device, whose stages predict tiles.
 
     Args:
         path: the SavedModel's folder, `<name>/<version>/`.
@@ -50,7 +50,7 @@ class SavedModelEngine:
 
     Raises:
         ModelError: if TensorFlow cannot load it or it lacks an expected signature.
-        ConfigError: if the device is not there.
+        ConfigError: if the device does not exist.
     """
 
     def __init__(self, path: Path, contract: Contract, device: str = "auto") -> None:
@@ -96,10 +96,10 @@ class SavedModelEngine:
         return function
 
     def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of a batch of tiles by one signature.
+        """Predict a batch of tiles with one signature.
 
         Args:
-            signature: `ANSWER` of a model of one stage, else `FIRST_STAGE` or `SECOND_STAGE`.
+            signature: `ANSWER` for a one-stage model, else `FIRST_STAGE` or `SECOND_STAGE`.
             array: float32 tiles [B, x, y, z, C], sizes multiples of 8.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Where a model lies: a folder on disk or the name of one that is installed."""
+"""Finds models: by a folder on disk or the name of one that is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voxres_tf.errors import ModelError, message
 from voxres_tf.start import Start, is_run, read_start
 
 PACKAGE = "voxres_models"
-"""The package that carries shipped models, one folder per name, where it is installed."""
+"""The package that contains shipped models, one folder per name, if it is installed."""
 
 GRAPH_FILE = "saved_model.pb"
 
@@ -20,11 +20,11 @@ def resolve_model(model: str | Path) -> Path:
 
     Args:
         model: `<name>/<version>/`, or `<name>/` for its highest version, or the name of a shipped
-            model. Where a model lies in a folder here that is called like a shipped one, its name
-            alone stands for neither; `./<name>`, in a string, is the folder.
+            model. If the working folder has a model's folder with a shipped model's name, the name
+            alone is ambiguous and refused; `./<name>`, as a string, means the folder.
 
     Raises:
-        ModelError: if there is no such model, the message lists the shipped ones; or if there are
+        ModelError: if there is no such model (the message lists the shipped ones), or if there are
             two.
     """
     path = _named(model)
@@ -54,13 +54,13 @@ def resolve_model(model: str | Path) -> Path:
 
 
 def find_start(model: str | Path) -> Start:
-    """What a training is to start from, by a path or a name.
+    """Find what a training is to start from, by a path or a name.
 
     Args:
         model: a run folder, or whatever `resolve_model` takes.
 
     Raises:
-        ModelError: if there is neither, or a contract that cannot be honoured.
+        ModelError: if there is neither, or if a contract cannot be honoured.
         ConfigError: if a run's config cannot be read, or the network has two stages.
     """
     path = _named(model)
@@ -85,7 +85,7 @@ def _named(model: str | Path) -> Path:
 
 
 def model_versions(folder: Path) -> dict[int, Path]:
-    """Versions of the model in `<name>/` and their folders, such as 7 and `007`; none, if empty."""
+    """Version of a model in `<name>/` -> its folder, such as 7 -> `007`; empty if there is none."""
     if not folder.is_dir():
         return {}
     folders = (child for child in sorted(folder.iterdir()) if child.is_dir())

@@ -1,4 +1,4 @@
-"""What a person should know of a subject that was segmented without an error."""
+"""What a user should know about a subject that was segmented without an error."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from voxres_tf.inference.align import Alignment
 from voxres_tf.volume import Volume
 
 _COARSE = 1.5
-"""How many times as long as the network's a scan's voxels may be without a note."""
+"""A scan's voxels may be this many times as long as the network's without a note."""
 
 _LONGEST_MM = (190.0, 210.0, 190.0)
-"""Left to right, back to front and top to bottom: more than any brain with the fluid around it."""
+"""Left to right, back to front, top to bottom: larger than any brain with the fluid around it."""
 
 _SPECK_MM2 = 100.0
-"""A plane with less than that of what was found does not count; a brain's pole soon has more."""
+"""A plane with less tissue than this does not count; near a brain's pole it soon has more."""
 
 _SPECKS_ML = 10.0
-"""Less than that may be loose without a note."""
+"""Less loose tissue than this gets no note."""
 
 _LEAST_SHARE = 0.01
-"""Of the voxels; a head's field of view holds a brain to a tenth or more, a slab of it less."""
+"""Of the voxels; a brain fills a tenth or more of a head's field of view, a slab of it less."""
 
 _FAR_MM, _FAR_DEG = 2.0, 2.0
-"""By less than that scans of one session are moved without a note."""
+"""Scans of one session that are moved by less than this get no note."""
 
 _OF_A_BRAIN = {"GM", "WM"}
 
 
 def extent_mm(labels: Volume) -> tuple[float, float, float]:
-    """Over how much of each axis anything but background was found, specks apart.
+    """Extent along each axis of anything that is not background, ignoring specks.
 
     Args:
         labels: integer [X, Y, Z], 0 background.
@@ -53,7 +53,7 @@ def extent_mm(labels: Volume) -> tuple[float, float, float]:
 
 
 def coarse_note(own_mm: Sequence[float], seen_mm: Sequence[float]) -> str | None:
-    """A word on voxels of `own_mm` that are much longer than those the network saw; else None."""
+    """A note if voxels of `own_mm` are much longer than those the network saw; else None."""
     if not any(own > _COARSE * seen for own, seen in zip(own_mm, seen_mm, strict=True)):
         return None
     return (
@@ -65,11 +65,11 @@ def coarse_note(own_mm: Sequence[float], seen_mm: Sequence[float]) -> str | None
 def large_note(
     found_mm: Sequence[float], classes: Collection[str], *, oriented: bool
 ) -> str | None:
-    """A word on tissue over a longer way than any brain has; else None.
+    """A note if tissue extends further than any brain does; else None.
 
     Args:
-        found_mm: right, anterior and superior, as `extent_mm` has them; or nothing.
-        classes: of the model; without GM and WM they are no tissues of a brain, and no word is due.
+        found_mm: right, anterior and superior, as returned by `extent_mm`; or empty.
+        classes: the model's; without GM and WM they are not brain tissues, and there is no note.
         oriented: whether it is known which axis is which.
     """
     limits = _LONGEST_MM if oriented else (max(_LONGEST_MM),) * 3
@@ -84,7 +84,7 @@ def large_note(
 
 
 def loose_note(loose_ml: float | None) -> str | None:
-    """A word on tissue that was found apart from the brain, if that is more than a speck."""
+    """A note on tissue that was found apart from the brain, if that is more than a speck."""
     if loose_ml is None or loose_ml < _SPECKS_ML:
         return None
     return (
@@ -94,9 +94,9 @@ def loose_note(loose_ml: float | None) -> str | None:
 
 
 def moved_notes(alignment: Alignment) -> list[str]:
-    """A word on how far scans were moved before they were segmented, and one on each that was not.
+    """A note on how far scans were moved before segmentation, and one on each that was not moved.
 
-    What is moved by less than `_FAR_MM` and `_FAR_DEG` needs no word: hardly any head lies still.
+    Moves of less than `_FAR_MM` and `_FAR_DEG` need no note: hardly any head stays still.
     """
     sizes = {name: offset.size for name, offset in alignment.offsets.items()}
     far = {name: s for name, s in sizes.items() if s[0] >= _FAR_DEG or s[1] >= _FAR_MM}
@@ -110,10 +110,10 @@ def moved_notes(alignment: Alignment) -> list[str]:
 
 
 def scarce_note(share: float | None, classes: Collection[str]) -> str | None:
-    """A word on less tissue than any scan of a head has.
+    """A note if there is less tissue than in any scan of a head.
 
     Args:
-        share: of the voxels that are no background; None for no word.
+        share: share of the voxels that are not background; None for no note.
         classes: as in `large_note`.
     """
     if share is None or share >= _LEAST_SHARE or not set(classes) >= _OF_A_BRAIN:

@@ -1,4 +1,4 @@
-"""How two scans of a head lie to each other, by the tissues found in each of them.
+"""The offset between two scans of a head, by the tissues found in each of them.
 
 `export.graph.offset` does the same in a SavedModel.
 """
@@ -19,44 +19,45 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 SMOOTH_MM = (4.0, 1.0)
-"""SDs by which maps of tissues are smoothed, one after the other: from afar, then closely."""
+"""SDs for smoothing tissue maps, used one after the other: first coarse, then fine."""
 
 LATTICE_MM = 4.0
-"""About so far lie the voxels from each other that are compared: some 50,000, for six numbers."""
+"""Approximate distance between compared voxels: some 50,000 of them, for six numbers."""
 
 JITTER = np.sqrt([[2, 3, 5], [7, 11, 13], [17, 19, 23]])
-"""By the fraction of a voxel's indices times these, less a half, the places that are compared lie
-off its centre: at centres alone interpolation would blur one scan and not the other."""
+"""The places compared lie off a voxel's centre by the fractional part of its indices times these,
+less a half: at centres alone, interpolation would blur one scan and not the other."""
 
 LEAST_SHARE = 0.05
-"""Of tissue, smoothed from afar, at such a voxel, in one scan or the other."""
+"""Least share of tissue, coarsely smoothed, at a compared voxel in one scan or the other."""
 
 MAX_STEPS = 10
-"""Steps of Gauss and Newton at most for each of these; two to four are usual."""
+"""Maximum Gauss-Newton steps for each of `SMOOTH_MM`; two to four are usual."""
 
 CONVERGED = 0.005
-"""A step that is shorter, in these units, is the last."""
+"""A step shorter than this, in `UNITS`, is the last."""
 
 UNITS = (0.01, 0.01, 0.01, 1.0, 1.0, 1.0)
-"""Radians and millimetres that change about as much."""
+"""Radians and millimetres that have about the same effect."""
 
 DECIMALS = 3
-"""To which the numbers are rounded, in these units, so that last bits of probabilities do not move
-a scan: what moves it at all changes its own last bits, and by these CLAHE's bins."""
+"""The numbers, in `UNITS`, are rounded to this, so that the last bits of probabilities do not move
+a scan: any move changes the scan's own last bits and, through them, CLAHE's bins."""
 
 STENCIL = 0.1 * np.concatenate([np.zeros((1, 6)), np.eye(6), -np.eye(6)])
-"""Where differences are asked for around six numbers: there, and for the central differences."""
+"""Where differences are evaluated around six numbers: at these, and for central differences."""
 
 RIDGE = (1e-9, 1e-12)
-"""Added to the normal equations, of their mean diagonal and as it is: a ball has no turn."""
+"""Added to the normal equations, relative to their mean diagonal, and absolute: a ball's rotation
+cannot be determined."""
 
 LEAST_ML = 50.0
-"""A scan in which less tissue is found is not moved by it."""
+"""A scan in which less tissue than this is found is not moved."""
 
 
 @dataclass(frozen=True)
 class Offset:
-    """How a scan lies off another on the same grid: turned about the grid's middle, and shifted.
+    """How a scan is off another on the same grid: rotated about the grid's centre, and shifted.
 
     Attributes:
         rotation_deg: rotation vector, degrees, about the grid's right, anterior and superior axes.
@@ -68,15 +69,15 @@ class Offset:
 
     @property
     def size(self) -> tuple[float, float]:
-        """Degrees and millimetres in all."""
+        """Total rotation in degrees and translation in millimetres."""
         return float(np.linalg.norm(self.rotation_deg)), float(np.linalg.norm(self.translation_mm))
 
     def to_scan(self, shape: Sequence[int], spacing_mm: Sequence[float]) -> Affine:
-        """Affine [4, 4]: indices of where things belong -> indices of where the scan has them.
+        """Affine [4, 4]: indices where things belong -> indices where the scan has them.
 
         Args:
-            shape: of both.
-            spacing_mm: of their voxels.
+            shape: shape of both scans.
+            spacing_mm: spacing of their voxels.
         """
         middle = (np.array(shape) - 1) / 2
         own = np.diag([*spacing_mm, 1.0])
@@ -89,13 +90,13 @@ class Offset:
 
 @dataclass(frozen=True)
 class Tissue:
-    """What was found in one scan, smoothed by each of `SMOOTH_MM`, float32 [X, Y, Z, K - 1]."""
+    """Tissue found in one scan, smoothed by each of `SMOOTH_MM`, float32 [X, Y, Z, K - 1]."""
 
     maps: tuple[Floats, ...]
 
     @classmethod
     def of(cls, probabilities: Floats, spacing_mm: Sequence[float]) -> Tissue | None:
-        """The maps of probabilities [X, Y, Z, K]; None where there is too little tissue."""
+        """The maps for probabilities [X, Y, Z, K]; None if there is too little tissue."""
         if (probabilities[..., 0] < 0.5).sum() * np.prod(spacing_mm) / 1000 < LEAST_ML:
             return None
         sds = [(*(sd_mm / np.array(spacing_mm)), 0) for sd_mm in SMOOTH_MM]
@@ -104,17 +105,17 @@ class Tissue:
 
 
 def offset_of(own: Tissue, aim: Tissue, spacing_mm: Sequence[float]) -> tuple[Offset, float]:
-    """How one scan lies off another, by the tissues found in both.
+    """The offset of one scan from another, by the tissues found in both.
 
-    The least squares of the differences of their smoothed probabilities, by Gauss and Newton.
+    Least squares of the differences between their smoothed probabilities, by Gauss-Newton steps.
 
     Args:
-        own: of the scan that lies off.
-        aim: of the other one, on the same voxels.
-        spacing_mm: of these.
+        own: tissue of the scan whose offset is determined.
+        aim: tissue of the other scan, on the same voxels.
+        spacing_mm: spacing of these voxels.
 
     Returns:
-        the offset, and the soft Dice of the smoothed probabilities then (Milletari et al. 2016):
+        The offset, and the soft Dice of the smoothed probabilities with it (Milletari et al. 2016):
         twice the sum of their products over the sum of the squares of both.
     """
     tissue = np.maximum(own.maps[0].sum(axis=-1), aim.maps[0].sum(axis=-1))
@@ -129,14 +130,15 @@ def offset_of(own: Tissue, aim: Tissue, spacing_mm: Sequence[float]) -> tuple[Of
         found = np.round(_least_squares(differences, found), DECIMALS)
         left = differences(found)
         moved = wanted + left
-        soft_dice = float(1 - left @ left / (moved @ moved + wanted @ wanted))
+        both = moved @ moved + wanted @ wanted
+        soft_dice = float(1 - left @ left / both) if both else 0.0
     return _offset(found), soft_dice
 
 
 def _differences(
     maps: Floats, wanted: Doubles, points: Doubles, spacing_mm: Sequence[float]
 ) -> Callable[[Doubles], Doubles]:
-    """Six numbers of an offset -> what the maps [X, Y, Z, K] then have too much at the points."""
+    """Six numbers of an offset -> by how much the maps [X, Y, Z, K] then exceed `wanted`."""
 
     def differences(numbers: Doubles) -> Doubles:
         to_scan = _offset(numbers).to_scan(maps.shape[:3], spacing_mm)
@@ -147,14 +149,14 @@ def _differences(
 
 
 def _interpolated(maps: Floats, places: Doubles) -> Doubles:
-    """Maps [X, Y, Z, K] at places, indices [3, n], linear, beyond the ends as there; [n * K]."""
+    """Maps [X, Y, Z, K] at places, indices [3, n], linear, clamped at the ends; [n * K]."""
     each = np.moveaxis(maps, -1, 0)
     found = [ndimage.map_coordinates(m, places, np.float64, order=1, mode="nearest") for m in each]
     return np.stack(found, axis=-1).reshape(-1)
 
 
 def _least_squares(residuals: Callable[[Doubles], Doubles], start: Doubles) -> Doubles:
-    """The best of the steps of Gauss and Newton from a start, by central differences."""
+    """The best of the Gauss-Newton steps from a start, with central differences."""
     best, least, numbers = start, np.inf, start
     for _ in range(MAX_STEPS):
         here, *sides = (residuals(numbers + side) for side in STENCIL)

@@ -1,4 +1,4 @@
-"""Which files a prediction writes, and whether it may."""
+"""Which files a prediction writes, and whether it may write them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class OutputPlan:
         out: the label file of a single subject if it ends in .nii or .nii.gz, else a folder.
         save_probabilities: write float32 [X, Y, Z, K] beside the labels.
         volumes: CSV of the tissues' volumes.
-        report: JSON of versions, options, times and what became of every subject.
-        overwrite: replace files that are there; with labels that are replaced go their
-            probabilities, if none are asked for.
-        kept: files that are read and are no scans, such as a manifest; never replaced.
+        report: JSON of versions, options, times and the outcome of every subject.
+        overwrite: replace existing files; if labels are replaced and no probabilities are to be
+            saved, the old probabilities are deleted.
+        kept: input files other than scans, such as a manifest; never replaced.
     """
 
     out: Path
@@ -57,7 +57,7 @@ class OutputPlan:
         return [self.labels(subject), *extra]
 
     def of_part(self, number: int, parts: int) -> OutputPlan:
-        """The plan of one of several processes: with a table and a report of its own.
+        """The plan for one of several processes, with its own table and report.
 
         >>> OutputPlan(Path("out"), volumes=Path("ml.csv")).of_part(0, 2).volumes.name
         'ml_part-0.csv'
@@ -72,10 +72,10 @@ class OutputPlan:
 
 
 def check_target(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
-    """Look at what the outputs are called, with all subjects, of whichever process they are.
+    """Check the name of the output, given the subjects of all processes together.
 
     Raises:
-        ConfigError: if one file is to hold several subjects, or is to be a folder.
+        ConfigError: if one file is to hold several subjects, or is named where a folder is needed.
     """
     if plan.is_file and len(subjects) > 1:
         raise ConfigError(
@@ -96,11 +96,11 @@ def check_target(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
 
 
 def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
-    """Look at all outputs before anything is read.
+    """Check all outputs before anything is read.
 
     Raises:
-        OutputExistsError: if an output is there and the plan does not say overwrite.
-        ConfigError: as `check_target`; and if outputs would replace inputs, or cannot be written.
+        OutputExistsError: if an output exists and the plan does not say overwrite.
+        ConfigError: as in `check_target`; or if outputs would replace inputs or cannot be written.
     """
     check_target(subjects, plan)
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
@@ -151,12 +151,12 @@ def _inputs(files: SubjectFiles) -> list[Path]:
 def _parts(scan: Path) -> list[Path]:
     try:
         return image_parts(scan)
-    except DataError:  # told when it is read
+    except DataError:  # reported when the scan is read
         return [scan]
 
 
 def _identity(path: Path) -> object:
-    """Equal for one file by several names, as of a disk that is there twice."""
+    """Equal for the same file under several names, as on a disk that is mounted twice."""
     try:
         stat = path.stat()
     except OSError:

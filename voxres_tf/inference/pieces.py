@@ -1,4 +1,4 @@
-"""A brain is one piece: what was found apart from it, in neck, face or scalp, is background."""
+"""A brain is one piece: tissue found apart from it, in neck, face or scalp, is background."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 BLOCK = (20, 20, 1)
-"""Voxels of a block, right, anterior and superior, where slices may be thick: 2 cm in plane."""
+"""Voxels of a block, right, anterior, superior, as slices may be thick there: 2 cm in plane."""
 
 FULL = (4, 5)
-"""A block is full if that share of its voxels is tissue: sulci may be missing, a cord is less."""
+"""A block is full if this share of its voxels is tissue: sulci may be missing, a cord has less."""
 
 REACH = (1, 1, 8)
-"""Tissue within so many blocks of a piece belongs to it."""
+"""Tissue within this many blocks of a piece belongs to it."""
 
 LARGE = 10
-"""A piece of at least one part in so many of the largest stays: a field of view may cut a brain."""
+"""Pieces of at least 1 / LARGE of the largest stay: a field of view may cut a brain in pieces."""
 
 
 def loose_tissue(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What does not hang together with the largest piece of tissue, or with one about as large.
+    """Tissue not connected to the largest piece of tissue, or to one about as large.
 
-    Pieces are blocks full of tissue that touch by their faces. The spinal cord, by which a neck is
-    joined to a brain, fills none.
+    A piece consists of blocks full of tissue that share faces. The spinal cord, which joins the
+    neck to the brain, fills no block.
 
     Args:
         tissue: bool [X, Y, Z], axes right, anterior, superior.
 
     Returns:
-        bool [X, Y, Z]; nothing is loose where no block is full.
+        bool [X, Y, Z]; nothing is loose if no block is full.
     """
     padded = np.pad(tissue, [(0, -size % b) for size, b in zip(tissue.shape, BLOCK, strict=True)])
     (x, y, z), (i, j, k) = padded.shape, BLOCK
@@ -48,14 +48,14 @@ def loose_tissue(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def drop_loose(probabilities: NDArray[np.float32]) -> int:
-    """Make loose tissue background, in place.
+    """Turn loose tissue into background, in place.
 
     Args:
-        probabilities: float32 [X, Y, Z, K], class 0 the background; any other class that is the
-            likeliest counts as tissue.
+        probabilities: float32 [X, Y, Z, K], class 0 the background; a voxel counts as tissue if
+            any other class is the most likely one.
 
     Returns:
-        how many voxels that were.
+        How many voxels were changed.
     """
     tissue: NDArray[np.bool_] = np.any(probabilities[..., 1:] > probabilities[..., :1], axis=-1)
     loose = loose_tissue(tissue)

@@ -1,4 +1,4 @@
-"""A subject in, its tissues out: the road that `voxres predict` and the library share."""
+"""From a subject to its tissues: the pipeline shared by `voxres predict` and the library."""
 
 from __future__ import annotations
 
@@ -34,32 +34,33 @@ from voxres_tf.volume import Volume
 class Predictor:
     """An exported model, ready for any number of subjects.
 
-    Making one reads the model's contract, or asks a server for it; a network that is not on a
+    Creating one reads the model's contract, or asks a server for it; a network that is not on a
     server is loaded with the first prediction.
 
     Args:
         model: see `models.resolve_model`; or the server that has it.
-        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1; the
+        overlap: least share of a tile that its neighbour also covers, from 0 to below 1; the
             contract's by default.
         blend: "gaussian" weights the middle of a tile more than its border, "constant" does not.
         tile: voxels of a tile, multiples of the model's stride; the contract's `patch` by default.
         batch: tiles per call of the network.
         device: "auto", "cpu", "gpu" or "gpu:N".
-        tta: average over each tile and its left-right mirror image, which takes twice as long; as
-            the contract says by default.
-        one_piece: make tissue apart from the largest piece background; see `pieces`, and likewise.
+        tta: average over each tile and its left-right mirror image, which takes twice as long; by
+            default as the contract says.
+        one_piece: turn tissue separate from the largest piece into background, see `pieces`; by
+            default as the contract says.
         progress: show a bar per subject on a terminal.
         keep_spacing: resample nothing, whatever spacings the model takes.
-        resample_to: modality whose grid the others of a subject on disk are put on; by default
-            they must lie on one.
-        align: move the other scans of a subject onto the model's first one, or onto that of
-            `resample_to`, see `align`; the model is asked for each alone. As the contract says by
-            default, where the first one is there.
+        resample_to: modality to whose grid the others of a subject on disk are resampled; by
+            default they must share one.
+        align: move a subject's other scans onto the model's first one, or onto that of
+            `resample_to`, see `align`; the model is run on each alone. By default as the contract
+            says, if the first one is present.
         probabilities: keep them in the predictions; without them a server in volume mode sends
-            labels alone.
+            only labels.
 
-    A server chooses its own device and, in volume mode, its own tiles: other values than the
-    defaults of device, or of overlap, blend, tile, batch, tta and one_piece, are errors then.
+    A server chooses its own device and, in volume mode, its own tiles: any other value than the
+    default of device, or of overlap, blend, tile, batch, tta and one_piece, is an error then.
 
     Raises:
         ModelError: if there is no such model or its contract cannot be honoured.
@@ -126,11 +127,11 @@ class Predictor:
 
     @cached_property
     def engine(self) -> Engine:
-        """What answers; loading a network takes seconds, and imports TensorFlow.
+        """Runs the model; loading a network takes seconds, and imports TensorFlow.
 
         Raises:
             ModelError: if TensorFlow cannot load it.
-            ConfigError: if the device is not there.
+            ConfigError: if the device does not exist.
         """
         from voxres_tf.inference.engine import SavedModelEngine
 
@@ -140,15 +141,15 @@ class Predictor:
         """Segment one subject.
 
         Args:
-            subject: on disk or in memory, or modality -> file; what the model does not take is left
-                alone, and what it need not have may be missing.
+            subject: on disk or in memory, or modality -> file; modalities that the model does not
+                take are ignored, and those that it does not require may be missing.
 
         Raises:
             ConfigError: if the subject is something else.
-            DataError: if a modality is missing that the model needs, or a file, a volume or a grid
-                breaks a rule.
+            DataError: if a modality that the model requires is missing, or a file, a volume or a
+                grid breaks a rule.
             ModelError: if the network cannot be loaded or run.
-            ServerError: if the server gives no sound answer.
+            ServerError: if the server gives no valid answer.
         """
         subject, seconds = as_subject(subject), dict[str, float]()
         modalities = self._taken(subject)
@@ -158,9 +159,9 @@ class Predictor:
             else:
                 require_subject(subject, modalities)
         with timed(seconds, "prepare"):
-            # What its labels hold must not matter to its prediction.
+            # The labels of a subject must not affect its prediction.
             raw = stack_modalities(replace(subject, labels=None), self._preprocess)
-        _ = self.engine  # Loading it is no part of the time of a subject.
+        _ = self.engine  # Loading it does not count as time of a subject.
         raw, alignment = self._aligned(raw, seconds)
         labels, probabilities, loose = self._tissues(raw, seconds)
         return Prediction(
@@ -189,7 +190,7 @@ class Predictor:
         return taken
 
     def _aligned(self, raw: Prepared, seconds: dict[str, float]) -> tuple[Prepared, Alignment]:
-        """The scans where the one lies on whose grid they are, if they are to be."""
+        """The scans, moved onto the one whose grid they have if `align` is set."""
         if not self.align:
             return raw, Alignment()
 
@@ -204,7 +205,7 @@ class Predictor:
     def _tissues(
         self, raw: Prepared, seconds: dict[str, float]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, float | None]:
-        """Labels and probabilities, if kept, on the subject's grid, and the ml that were loose."""
+        """Labels and probabilities, if kept, on the subject's grid, and the ml of loose tissue."""
         # Probabilities can be resampled, labels cannot.
         if self._whole and not self.keep_probabilities and not raw.working.resampled:
             with timed(seconds, "predict"):
@@ -221,7 +222,7 @@ class Predictor:
     def _probabilities(
         self, raw: Prepared, seconds: dict[str, float], *, tta: bool
     ) -> NDArray[np.float32]:
-        """What the model says of the scans, float32 [X, Y, Z, K]; a whole volume as it does."""
+        """The model's output for the scans, float32 [X, Y, Z, K]; in volume mode the server's."""
         if self._whole:
             with timed(seconds, "predict"):
                 found: NDArray[np.float32] = self.engine.run(SEGMENT_PROBABILITIES, raw.image)

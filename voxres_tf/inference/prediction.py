@@ -1,4 +1,4 @@
-"""What comes of a subject."""
+"""The result of predicting one subject."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Prediction:
     """The tissues of one subject, on its own grid.
 
     Attributes:
-        id: of the subject.
-        labels: uint8 [X, Y, Z], the class of the highest probability, by its place in the model's
-            order (0 background, 1 CSF, 2 GM, 3 WM unless it has classes of its own).
-        probabilities: float32 [X, Y, Z, K], which sum to 1 over K; None if they were not asked for.
+        id: id of the subject.
+        labels: uint8 [X, Y, Z], the index of the most probable class in the model's order
+            (0 background, 1 CSF, 2 GM, 3 WM unless the model has its own classes).
+        probabilities: float32 [X, Y, Z, K], which sum to 1 over K; None if not requested.
         volumes_ml: class name -> millilitres, without the background; 0 for an absent class.
         seconds: stage ("read", "prepare", "align", "predict") -> wall time.
-        modalities: those that it was made from, in the model's order.
-        spacing_mm: at which the network saw the subject, along its right, anterior and superior
-            axes; other than the scan's own where that was resampled.
-        loose_ml: tissue that was found apart from the rest and made background, see `pieces`; None
-            where that was not looked for, or a server did it in volume mode.
+        modalities: those that the prediction was made from, in the model's order.
+        spacing_mm: spacing at which the network saw the subject, along its right, anterior and
+            superior axes; differs from the scan's own if that was resampled.
+        loose_ml: tissue that was found apart from the rest and turned into background, see
+            `pieces`; None if it was not looked for, or a server did this in volume mode.
         alignment: which scans were moved onto the first one, and which could not be.
     """
 

@@ -1,4 +1,4 @@
-"""A model on a server, as an engine: one version for good, patience, checked answers."""
+"""A model on a server, as an engine: one fixed version, retries, checked answers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from voxres_tf.inference.tiling import Floats, TileFunction
 from voxres_tf.inference.transport import TOO_LONG, Transport, TryError
 
 MAY_PASS = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
-"""Status codes after which the same request may be answered."""
+"""Status codes after which the same request may succeed later."""
 
 AVAILABLE = "AVAILABLE"
 COMING = frozenset({"START", "LOADING"})
-"""States of a version before that; a server that starts has one version sooner than the other."""
+"""States of a version before `AVAILABLE`; a starting server has one version before the other."""
 
 NO_CONTRACT = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
 """Status codes, by REST and by gRPC, of a model that has no signature `contract`."""
@@ -45,16 +45,16 @@ T = TypeVar("T")
 class RemoteEngine:
     """A model on a server.
 
-    Making one asks the server which versions it has, decides for one, which every later request
-    names, and asks that one for its contract.
+    Creating one asks the server which versions it has, chooses one, which every later request
+    names, and asks that version for its contract.
 
     Args:
-        server: where it is and how it is asked.
+        server: where it is and how to send it requests.
 
     Raises:
         ServerError: if the server does not answer, or has no such model or version.
         ModelError: if the contract cannot be honoured.
-        ConfigError: if the file of certificates is none.
+        ConfigError: if the certificate file is not one.
     """
 
     def __init__(self, server: Server) -> None:
@@ -70,25 +70,26 @@ class RemoteEngine:
         return f"{self._server.address} ({self._server.model_name} version {self.version})"
 
     def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[Any]:
-        """What a signature answers to one request.
+        """Send one request to a signature and return its checked answer.
 
         Args:
             signature: one of the contract's.
-            array: float32, tiles [B, x, y, z, C], or [X, Y, Z, M] for the signatures of a volume.
+            array: float32, tiles [B, x, y, z, C], or [X, Y, Z, M] for whole-volume signatures.
 
         Returns:
-            Labels, uint8 [X, Y, Z], of `segment_volume`, else probabilities, float32, of the
-            array's shape with K for its last axis.
+            Labels, uint8 [X, Y, Z], for `segment_volume`, else probabilities, float32, in the
+            array's shape with K as its last axis.
 
         Raises:
-            ServerError: if there is no sound answer.
+            ServerError: if there is no valid answer.
         """
         given = "images" if signature in (SEGMENT, SEGMENT_PROBABILITIES) else "image"
         wanted = "labels" if signature == SEGMENT else "probabilities"
         answer, retries = self._patiently(
             lambda: self._transport.predict(self.version, signature, (given, array), wanted)
         )
-        # Whoever came back may have another model under the number; `apply` looks after tiles.
+        # A server that came back may have another model under this number; for tiles, `apply`
+        # checks that.
         if retries or given == "images":
             self._check_same_model()
         classes = len(self.contract.classes)
@@ -97,10 +98,10 @@ class RemoteEngine:
         return checked_probabilities(answer, (*array.shape[:-1], classes), self.name)
 
     def apply(self, function: TileFunction, batches: Iterator[Floats]) -> Iterator[Floats]:
-        """As `map`, with as many requests under way as the server's `in_flight` says.
+        """Like `map`, with as many requests in progress as the server's `in_flight` says.
 
         Raises:
-            ServerError: also if the server has another model under the same version in the end.
+            ServerError: also if the server in the end has another model under the same version.
         """
         pending: deque[Future[Floats]] = deque()
         with ThreadPoolExecutor(self._server.in_flight) as pool:
@@ -113,14 +114,14 @@ class RemoteEngine:
                     yield pending.popleft().result()
                 self._check_same_model()
             except (KeyboardInterrupt, SystemExit):
-                self.close()  # else leaving would wait for answers that nobody wants
+                self.close()  # else leaving would wait for unwanted answers
                 raise
             finally:
                 for future in pending:
                     future.cancel()
 
     def close(self) -> None:
-        """End requests and pauses that are under way; they fail."""
+        """Abort requests and pauses in progress; they fail."""
         self._closed.set()
         self._transport.close()
 
@@ -141,7 +142,7 @@ class RemoteEngine:
         return version
 
     def _settled(self, states: Mapping[int, str]) -> bool:
-        """Whether there is a version to ask, or none that would be there later."""
+        """Whether a wanted version is available, or none is about to become so."""
         wanted = self._server.version
         found = {states.get(wanted)} if wanted else set(states.values())
         return AVAILABLE in found or not found & COMING
@@ -175,14 +176,14 @@ class RemoteEngine:
     def _patiently(
         self, call: Callable[[], T], enough: Callable[[T], bool] = lambda _: True
     ) -> tuple[T, int]:
-        """Carry out a try, and again after a pause where that may help.
+        """Make a try, and repeat it after a pause if that may help.
 
         Args:
             call: the try.
-            enough: whether its answer will do; the last one does in any case.
+            enough: whether its answer is acceptable; the last one always is.
 
         Returns:
-            the answer, and how many tries came before it.
+            The answer, and how many tries came before it.
         """
         for retry in count():
             last = retry == self._server.retries
@@ -193,13 +194,13 @@ class RemoteEngine:
             except TryError as fault:
                 if last or not self._may_be_answered(fault):
                     raise self._error(fault) from fault
-            # A random part, so that many clients of one server do not come back all at once.
+            # Partly random, so that the clients of a server do not all come back at once.
             if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
                 raise self._error(TryError("CANCELLED", "closed"))
         raise AssertionError("never reached")
 
     def _may_be_answered(self, fault: TryError) -> bool:
-        """Whether another try may go better; a version that is not found may be about to come."""
+        """Whether another try may succeed; a version that is not found may be about to load."""
         if fault.code != "NOT_FOUND" or not self.version:
             return _may_pass(fault)
         try:
@@ -233,5 +234,5 @@ class RemoteEngine:
 
 
 def _may_pass(fault: TryError) -> bool:
-    # A message that is too long for somebody on the way has the same code as a server that is full.
+    # A message too long for something on the way has the same code as a server that is full.
     return fault.code in MAY_PASS and TOO_LONG not in fault.text

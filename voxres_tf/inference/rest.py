@@ -1,4 +1,4 @@
-"""Asking a server by HTTP and JSON: the standard library's, one connection per request."""
+"""Requests to a server by HTTP and JSON, with the standard library, one connection per request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from voxres_tf.inference.server import Server
 from voxres_tf.inference.transport import TOO_LONG, TryError, trusting
 
-# TF Serving's own table, the other way round, and what stands between says while it starts again.
+# TF Serving's own table, inverted, and what proxies in between answer while it restarts.
 _CODES = {
     400: "INVALID_ARGUMENT",
     403: "PERMISSION_DENIED",
@@ -36,7 +36,7 @@ class RestTransport:
     """A server's REST port; see `transport.Transport`.
 
     Raises:
-        ConfigError: if the file of certificates is none.
+        ConfigError: if the certificate file is not one.
     """
 
     def __init__(self, server: Server) -> None:
@@ -63,7 +63,7 @@ class RestTransport:
         path = f"/v1/models/{self._server.model_name}/versions/{version}:predict"
         answer = self._call("POST", path, json.dumps(body, separators=(",", ":")))
         outputs = answer.get("outputs") if isinstance(answer, dict) else None
-        if isinstance(outputs, dict):  # a server names an output only where there are several
+        if isinstance(outputs, dict):  # a server names outputs only if there are several
             outputs = outputs.get(wanted)
         if outputs is None:
             raise TryError("INTERNAL", f"an answer without {wanted}")
@@ -71,7 +71,7 @@ class RestTransport:
             array = np.asarray(outputs)
         except ValueError as error:
             raise TryError("INTERNAL", f"{wanted}: {error}") from error
-        # JSON has one kind of number; what is checked afterwards are the values.
+        # JSON has only one kind of number; the values are checked later.
         return array.astype(np.float32) if array.dtype.kind == "f" else array
 
     def _call(self, method: str, path: str, body: str | None = None) -> Any:
@@ -85,7 +85,7 @@ class RestTransport:
                 reply = connection.getresponse()
                 status, content = reply.status, reply.read()
             if late.is_set():
-                raise TimeoutError  # An answer of unknown length seems whole where it was cut.
+                raise TimeoutError  # An answer of unknown length looks whole when cut off.
         except ssl.SSLCertVerificationError as error:
             raise TryError("UNAUTHENTICATED", str(error)) from error
         except (OSError, UnicodeError, http.client.HTTPException) as error:
@@ -98,7 +98,7 @@ class RestTransport:
     def _limited(
         self, connected: socket.socket, late: threading.Event, left_s: float
     ) -> Iterator[None]:
-        """End the connection when its time is over, however slowly bytes come in, or by `close`."""
+        """End the connection when its time is up, however slowly bytes arrive, or by `close`."""
         if left_s <= 0:
             raise TimeoutError
 
@@ -137,14 +137,14 @@ class RestTransport:
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
 
     def close(self) -> None:
-        """End what is under way."""
+        """Abort requests in progress."""
         self._closed.set()
         for connected in list(self._sockets):
             _shut(connected)
 
 
 def _shut(connected: socket.socket) -> None:
-    # Past TLS, whose own way of ending would take its state from under a thread that reads.
+    # Bypass TLS, whose own shutdown would remove its state while another thread is reading.
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""Asking a server by gRPC."""
+"""Requests to a server by gRPC."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from voxres_tf.wire import MODEL_STATES, from_tensor, message_class, predict_req
 grpc = import_grpc()
 
 LONGEST_BYTES = 2**31 - 2**20
-"""No message of protobuf is longer than 2 GiB; names and shapes have a part of that."""
+"""No protobuf message is longer than 2 GiB; names and shapes take up part of that."""
 
 _OPTIONS = (
-    # A tile's answer is above the 4 MiB that are the default; the server's own limit is 2 GiB.
+    # A tile's answer exceeds the default of 4 MiB; the server's own limit is 2 GiB.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that is started again is to be found at the next try, not minutes later.
+    # A restarted server should be found at the next try, not minutes later.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
@@ -31,7 +31,7 @@ class GrpcTransport:
     """A channel to a server; see `transport.Transport`.
 
     Raises:
-        ConfigError: if the file of certificates is none.
+        ConfigError: if the certificate file is not one.
     """
 
     def __init__(self, server: Server) -> None:
@@ -56,7 +56,7 @@ class GrpcTransport:
             return method(request, timeout=self._server.deadline_s)
         except grpc.RpcError as error:
             raise TryError(error.code().name, error.details() or "") from error
-        except ValueError as error:  # a channel that was closed meanwhile
+        except ValueError as error:  # the channel was closed meanwhile
             raise TryError("CANCELLED", str(error)) from error
 
     def states(self) -> Mapping[int, str]:
@@ -91,5 +91,5 @@ class GrpcTransport:
             raise TryError("INTERNAL", f"{wanted}: {error}") from error
 
     def close(self) -> None:
-        """End what is under way."""
+        """Abort requests in progress."""
         self._channel.close()

@@ -1,4 +1,4 @@
-"""Which server is asked, for which model, and with how much patience."""
+"""Which server to ask for which model, with which deadlines and retries."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def check_address(address: str) -> str:
 
 
 class Server(Config):
-    """A TF Serving, or another server of its interface.
+    """A TF Serving instance, or another server with its interface.
 
     Attributes:
         address: HOST:PORT (see `check_address`).
-        model_name: under which the server knows the model.
-        version: which version is asked for; the highest that is available if None.
-        mode: "tile" makes channels and blends here and asks for tiles; "volume" sends a subject's
-            scans and gets its labels.
+        model_name: name under which the server knows the model.
+        version: the version to use; the highest available one if None.
+        mode: "tile" makes channels and blends tiles locally and requests tiles; "volume" sends a
+            subject's scans and gets its labels.
         timeout_s: seconds for one try of one request; 60 for a tile and 600 for a volume if None.
-        retries: further tries of a request that a server may answer another time.
-        in_flight: requests that are under way at a time, in tile mode.
+        retries: further tries of a request that may succeed later.
+        in_flight: number of requests in progress at a time, in tile mode.
         tls_ca: PEM file of the authority that signed the server's certificate; without it nothing
             is encrypted.
-        rest: ask by HTTP and JSON instead of gRPC.
+        rest: use HTTP and JSON instead of gRPC.
     """
 
     address: Annotated[str, AfterValidator(check_address)]
@@ -66,9 +66,9 @@ class Server(Config):
 
     @property
     def patience_s(self) -> float:
-        """After so many seconds at the latest, a request has been answered or has failed.
+        """Seconds after which, at the latest, a request has been answered or has failed.
 
-        What `RemoteEngine` asks besides, after a try that failed, is not in it.
+        Other requests that `RemoteEngine` makes after a failed try are not included.
         """
         pauses = sum(self.pause_s(retry) for retry in range(self.retries))
         return self.deadline_s * (self.retries + 1) + pauses
@@ -84,7 +84,7 @@ def check_left_alone(server: Server, device: str, tiles: tuple[object, ...]) -> 
     """Raise `ConfigError` if an option is set that the server decides by itself.
 
     Args:
-        server: which is to predict.
+        server: the server that predicts.
         device: as `Predictor` takes it.
         tiles: overlap, blend, tile, batch, tta and one_piece; in volume mode the model's graph has
             its own.

@@ -19,13 +19,13 @@ def find_sources(
     manifest: Path | None,
     contract: Contract,
 ) -> list[SubjectFiles]:
-    """The subjects of whichever way of naming them was used, one of the three.
+    """The subjects, named in one of three ways.
 
     Args:
         images: modality -> file of one subject.
-        folders: of a subject or of a data set each.
+        folders: each the folder of a subject or of a data set.
         manifest: CSV of subjects.
-        contract: of the model; it says which modalities are taken and which may be missing.
+        contract: the model's; it says which modalities are taken and which may be missing.
 
     Raises:
         DataError: if the input has faults.
@@ -40,7 +40,7 @@ def subject_from_images(images: Mapping[str, Path], contract: Contract) -> Subje
 
     Args:
         images: modality -> file.
-        contract: of the model; it says which modalities are taken and which may be missing.
+        contract: the model's; it says which modalities are taken and which may be missing.
 
     Returns:
         The subject; its id is the stem of the first file in the order of the model's modalities.
@@ -62,7 +62,7 @@ def subjects_from_folders(folders: Sequence[Path]) -> list[SubjectFiles]:
     """The subjects of all folders, each of which is a subject or a data set.
 
     Raises:
-        DataError: if a folder holds none, or two subjects have one id: their outputs would too.
+        DataError: if a folder has no subject, or two subjects share an id and so their outputs.
     """
     subjects = [files for folder in folders for files in find_subjects(folder)]
     twice = sorted(id_ for id_, count in Counter(s.id for s in subjects).items() if count > 1)
@@ -79,7 +79,7 @@ def subjects_from_folders(folders: Sequence[Path]) -> list[SubjectFiles]:
 
 
 def part_of(subjects: Sequence[SubjectFiles], parts: int, number: int) -> list[SubjectFiles]:
-    """Part `number`, from 0, of the subjects dealt out to `parts` processes; it may be empty."""
+    """Part `number`, from 0, of the subjects split among `parts` processes; it may be empty."""
     return list(subjects[number::parts])
 
 

@@ -1,4 +1,4 @@
-"""A prepared volume through the stages of a network, tile by tile."""
+"""Runs a prepared volume through the stages of a network, tile by tile."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from voxres_tf.inference.tiling import Apply, Blend, mirrored_too, predict_tiled
 
 
 class Engine(Protocol):
-    """What answers requests: a network that is loaded here, or a server."""
+    """Answers requests: a network that is loaded in this process, or a server."""
 
     def run(self, signature: str, array: NDArray[np.float32]) -> NDArray[Any]:
-        """The answer of one signature of the contract to an array."""
+        """Run one signature of the contract on an array."""
         ...
 
 
@@ -47,11 +47,11 @@ def through_stages(
 
     Args:
         image: prepared as the contract says.
-        contract: whose stages are asked, the second with the first one's answer.
-        engine: what answers.
+        contract: says which stages are run; the second also gets the first one's answer.
+        engine: runs the stages.
         tiles: the tiling.
         apply: see `tiling.predict_tiled`.
-        bar: what a bar of progress is called; None for none.
+        bar: title of the progress bar; None for no bar.
     """
     stages = (FIRST_STAGE, SECOND_STAGE) if contract.first_stage else (ANSWER,)
     total = tile_count(image.shape[:3], tiles.tile, tiles.overlap) * len(stages)

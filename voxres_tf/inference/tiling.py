@@ -19,7 +19,7 @@ TileFunction = Callable[[Floats], Floats]
 """Tiles [B, x, y, z, C] -> probabilities [B, x, y, z, K]."""
 
 Apply = Callable[[TileFunction, Iterator[Floats]], Iterator[Floats]]
-"""Answers to batches of tiles, in their order: `map`, or several at a time."""
+"""Runs a function on batches of tiles, in order: `map`, or several at a time."""
 
 
 def check_tiling(tile: Sequence[int], overlap: float, blend: str, batch: int) -> None:
@@ -43,12 +43,12 @@ def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
     Args:
         size: voxels of the axis, at least 1.
         tile: voxels of a tile.
-        overlap: least share of a tile that its neighbour covers too, 0 up to but not 1.
+        overlap: least share of a tile that its neighbour also covers, from 0 to below 1.
 
     Returns:
         Ascending starts, evenly spaced to within a voxel. Every voxel is covered and the last tile
         ends with the axis. An axis shorter than the tile gives one start, 0 or negative: the tile
-        then sticks out on both sides alike.
+        then sticks out equally on both sides.
 
     Raises:
         ConfigError: if a value is out of range.
@@ -79,7 +79,7 @@ class _Part:
 
 
 def blend_window(tile: int, blend: Blend) -> NDArray[np.float64]:
-    """What the voxels along a tile weigh beside another's, float64 [tile]."""
+    """Weights of the voxels along a tile, relative to those of other tiles, float64 [tile]."""
     if blend == "constant":
         return np.ones(tile)
     # As in nnU-Net, sigma is an eighth of the tile: 3e-4 at its border, never 0.
@@ -112,7 +112,7 @@ def _axis_parts(size: int, tile: int, overlap: float, blend: Blend) -> list[_Par
 
 
 def mirrored_too(function: TileFunction) -> TileFunction:
-    """The mean of what a function answers to tiles and to their left-right mirror images.
+    """The mean of a function's answers to tiles and to their left-right mirror images.
 
     The first axis of a canonical image runs from left to right.
     """
@@ -143,28 +143,28 @@ def predict_tiled(
 ) -> Floats:
     """Predict a volume tile by tile and blend the overlaps (paper, section 3.1, "stitched").
 
-    A volume that is smaller than the tile sits in its middle among zeros, as in training. Besides
-    the result, memory holds one batch of tiles, or as many as `apply` asks for at a time. Answers
-    are added up in the order of the tiles in any case.
+    A volume that is smaller than the tile is centred in it among zeros, as in training. Besides
+    the result, memory holds one batch of tiles, or as many as `apply` requests at a time. Answers
+    are always added up in the order of the tiles.
 
     Args:
         image: float32 [X, Y, Z, C].
         function: probabilities of a batch of tiles.
         classes: K.
         tile: voxels of a tile along X, Y, Z.
-        overlap: least share of a tile that its neighbour covers too.
-        blend: weight the middle of a tile more than its border, or all alike.
+        overlap: least share of a tile that its neighbour also covers.
+        blend: weight the middle of a tile more than its border, or all voxels equally.
         batch: tiles per call; the last call may have fewer.
         progress: called with the number of tiles done since the last call.
-        apply: carries the function out over the batches.
+        apply: runs the function on the batches.
 
     Returns:
         float32 [X, Y, Z, K]; sums to 1 over K as far as the tiles do.
 
     Raises:
         ConfigError: if tile, overlap, blend or batch is out of range.
-        DataError: if the image is empty or has not four axes.
-        ModelError: if the function gives another shape or values that are not finite.
+        DataError: if the image is empty or does not have four axes.
+        ModelError: if the function returns another shape or values that are not finite.
     """
     check_tiling(tile, overlap, blend, batch)
     if image.ndim != 4 or 0 in image.shape:

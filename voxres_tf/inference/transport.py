@@ -1,4 +1,4 @@
-"""What a way of asking a server has to do; gRPC and REST are the two there are."""
+"""What a transport to a server has to do; the two that exist are gRPC and REST."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from voxres_tf.errors import ConfigError, message
 
 TOO_LONG = "larger than max"
-"""In the text of a `TryError`: somebody on the way lets no message of that length through."""
+"""In the text of a `TryError`: something on the way rejects messages of that length."""
 
 
 class TryError(Exception):
     """A try that failed.
 
     Attributes:
-        code: the name of gRPC's status code, whichever way was taken.
-        text: what the server, or the way there, says about it.
+        code: name of the gRPC status code, whichever transport was used.
+        text: what the server, or the connection to it, says about the failure.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -29,10 +29,10 @@ class TryError(Exception):
 
 
 class Transport(Protocol):
-    """One try each, with a deadline; may be used by several threads."""
+    """Makes one try per call, with a deadline; several threads may use it."""
 
     def states(self) -> Mapping[int, str]:
-        """Version of the model -> what has become of it: LOADING, AVAILABLE, UNLOADING, END, ...
+        """Version of the model -> its state: LOADING, AVAILABLE, UNLOADING, END, ...
 
         Raises:
             TryError: with NOT_FOUND if the server knows no such model.
@@ -45,7 +45,7 @@ class Transport(Protocol):
         """Ask one version for the output `wanted` of a signature.
 
         Args:
-            version: of the model; no other will do.
+            version: version of the model; no other may answer.
             signature: its name.
             given: name and values of its only input.
             wanted: name of its only output.
@@ -56,15 +56,15 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """End what is under way."""
+        """Abort requests in progress."""
         ...
 
 
 def trusting(path: Path) -> ssl.SSLContext:
-    """A context of TLS that trusts the authority of a PEM file, and no other.
+    """A TLS context that trusts only the authority in a PEM file.
 
     Raises:
-        ConfigError: as `read_authority`.
+        ConfigError: as in `read_authority`.
     """
     return _context(path, read_authority(path))
 
@@ -73,7 +73,7 @@ def read_authority(path: Path) -> bytes:
     """The content of a PEM file of certificates.
 
     Raises:
-        ConfigError: if it cannot be read, or holds no sound certificate.
+        ConfigError: if it cannot be read, or holds no valid certificate.
     """
     try:
         content = path.read_bytes()
@@ -83,7 +83,7 @@ def read_authority(path: Path) -> bytes:
         raise ConfigError(
             message(path, "a PEM file of certificates", "a file without one", "name another")
         )
-    _context(path, content)  # gRPC would take a damaged one, and find no server.
+    _context(path, content)  # gRPC would accept a damaged one and find no server.
     return content
 
 

@@ -18,7 +18,7 @@ Kernel = int | tuple[int, int, int]
 
 
 def require_architecture(config: ModelConfig, architecture: Architecture) -> None:
-    """Hold a builder to the network that it builds.
+    """Refuse a config that names another network than the one a builder builds.
 
     Raises:
         ConfigError: if the config names another one.
@@ -40,7 +40,7 @@ class Blocks:
     Args:
         precision: Keras policy of all layers but the classifiers, which stay in float32.
         l2: lambda of eq. (3); multiplies the sum of the squared kernels.
-        norm_momentum: as `ModelConfig`'s.
+        norm_momentum: as in `ModelConfig`.
     """
 
     def __init__(self, precision: str, l2: float, norm_momentum: float) -> None:
@@ -51,7 +51,7 @@ class Blocks:
     def conv(
         self, x: Tensor, filters: int, name: str, *, kernel: Kernel = 3, stride: int = 1
     ) -> Tensor:
-        """Volumetric convolution with bias, zero-padded to keep the size (over the stride)."""
+        """Volumetric convolution with bias, zero-padded to keep the size (divided by stride)."""
         return layers.Conv3D(
             filters,
             kernel,
@@ -84,11 +84,11 @@ class Blocks:
         return layers.MaxPooling3D(2, dtype="float32", name=name)(x)
 
     def join(self, x: Tensor, skip: Tensor, name: str) -> Tensor:
-        """The channels of both, those of the skip connection last."""
+        """Concatenate the channels of both, those of the skip connection last."""
         return layers.Concatenate(dtype=self._dtype, name=name)([x, skip])
 
     def activate(self, x: Tensor, name: str) -> Tensor:
-        """Batch normalisation and ReLU: VoxResNet's convolutions follow it, the U-Net's precede."""
+        """Batch normalisation and ReLU: before VoxResNet's convolutions, after the U-Net's."""
         norm = layers.BatchNormalization(
             momentum=self._momentum, dtype=self._dtype, name=f"{name}_bn"
         )
@@ -108,7 +108,7 @@ class Blocks:
         """Side output: ReLU, deconvolution to full size, and two parallel 1^3 classifiers.
 
         Returns:
-            logits of the auxiliary classifier C_a and this branch's share of the fused logits.
+            Logits of the auxiliary classifier C_a and this branch's share of the fused logits.
         """
         x = layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
         x = self.deconv(x, f"{name}_deconv", kernel=3 if stride == 1 else stride, stride=stride)

@@ -11,7 +11,7 @@ _BUILDERS = {"voxresnet": voxresnet.build_voxresnet, "unet3d": unet3d.build_unet
 _OUTPUTS = {"voxresnet": voxresnet.OUTPUTS, "unet3d": unet3d.OUTPUTS}
 
 ALL_OUTPUTS = tuple(dict.fromkeys(name for names in _OUTPUTS.values() for name in names))
-"""The outputs that any network has, `main` first."""
+"""The outputs that at least one network has, `main` first."""
 
 
 def build_network(

@@ -1,4 +1,4 @@
-"""Trained weights on disk, of a run or of an exported model, back into a network."""
+"""Loading trained weights of a run or of an exported model from disk into a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voxres_tf.errors import ModelError, message
 Weights = Literal["best", "last"]
 
 STATE_FILE, STEP = "state.npz", "step"
-"""A training's last checkpoint, and the name in it of the number of updates."""
+"""File of a training's last checkpoint, and the name of the number of updates in it."""
 
 VARIABLES = Path("variables") / "variables"
 """Prefix of the files in which a SavedModel keeps its variables."""
@@ -32,7 +32,7 @@ def weights_file(run: Path, weights: Weights | None = None) -> Path:
 
     Args:
         run: a run folder.
-        weights: "best" by validation or "last"; best where there are any by default.
+        weights: "best" by validation or "last"; by default, the best if there are any.
 
     Raises:
         ModelError: if there is no such file.
@@ -51,10 +51,10 @@ def weights_file(run: Path, weights: Weights | None = None) -> Path:
 
 
 def saved_step(path: Path) -> int:
-    """How many updates a training's state has seen, without reading the rest of it.
+    """The number of updates in a training's state, without reading the rest of it.
 
     Raises:
-        ModelError: if the file is none.
+        ModelError: if the file is not such a state.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -68,7 +68,7 @@ def load_weights(model: keras.Model, file: Path) -> None:
     """Read a run's weights into the network that they belong to.
 
     Raises:
-        ModelError: if they are another network's, or no weights at all.
+        ModelError: if they belong to another network, or are not weights at all.
     """
     try:
         with warnings.catch_warnings():
@@ -87,13 +87,13 @@ def load_weights(model: keras.Model, file: Path) -> None:
 
 
 def stored_weights(saved_model: Path) -> list[NDArray[np.float32]]:
-    """Weights of an exported model in the order of the network; of two stages the first's first.
+    """Weights of an exported model in the network's order, those of a first stage first.
 
     Args:
         saved_model: `<name>/<version>/`, as `export.saved_model` writes it.
 
     Raises:
-        ModelError: if they cannot be read; TensorFlow checks a sum over every one.
+        ModelError: if they cannot be read; TensorFlow verifies a checksum of each.
     """
     try:
         reader = tf.train.load_checkpoint(str(saved_model / VARIABLES))
@@ -111,14 +111,14 @@ def stored_weights(saved_model: Path) -> list[NDArray[np.float32]]:
 
 
 def assign_stored(model: keras.Model, saved_model: Path) -> None:
-    """Give a network the weights of an exported model of one stage.
+    """Assign the weights of an exported one-stage model to a network.
 
     Args:
-        model: of `build_network`, of the shape in the model's contract.
+        model: made by `build_network`, with the shape in the exported model's contract.
         saved_model: `<name>/<version>/`.
 
     Raises:
-        ModelError: if they cannot be read or are another network's.
+        ModelError: if they cannot be read or belong to another network.
     """
     arrays = stored_weights(saved_model)
     wanted, found = ([tuple(a.shape) for a in group] for group in (model.variables, arrays))
@@ -136,7 +136,7 @@ def assign_stored(model: keras.Model, saved_model: Path) -> None:
 
 
 def weights_hash(weights: Iterable[Any]) -> str:
-    """SHA-256 over weights in their order, as little-endian float32, in hexadecimal."""
+    """SHA-256 of weights in their order, as little-endian float32, in hexadecimal."""
     digest = hashlib.sha256()
     for array in weights:
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())

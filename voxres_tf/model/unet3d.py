@@ -11,7 +11,7 @@ OUTPUTS = ("main",)
 """Logits; the U-Net has no auxiliary outputs."""
 
 LEVELS = 3
-"""Poolings, and as many up-convolutions."""
+"""Number of poolings, and of up-convolutions."""
 
 
 def build_unet3d(
@@ -19,8 +19,8 @@ def build_unet3d(
 ) -> keras.Model:
     """Build the network as a Keras functional model.
 
-    Channels double before each pooling, batch normalisation stands before every ReLU, and the
-    up-convolutions have no bias: so the paper's count of 19,069,955 parameters comes out. Unlike
+    Channels double before each pooling, batch normalisation precedes every ReLU, and the
+    up-convolutions have no bias, which gives the paper's count of 19,069,955 parameters. Unlike
     the paper's, convolutions are zero-padded (`docs/decisions/0008-unet-baseline.md`).
 
     Args:
@@ -34,7 +34,7 @@ def build_unet3d(
         a dict with `main`, float32 logits [B, X, Y, Z, K].
 
     Raises:
-        ConfigError: if the config's architecture is another.
+        ConfigError: if the config names another architecture.
     """
     require_architecture(config, "unet3d")
     block = Blocks(precision, l2, config.norm_momentum)

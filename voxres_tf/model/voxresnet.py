@@ -17,9 +17,9 @@ def build_voxresnet(
 ) -> keras.Model:
     """Build the network as a Keras functional model.
 
-    Names of layers, widths, strides and taps follow the independent ports of the paper, odd
-    numbering included; that every branch feeds an auxiliary classifier and a share of the fused
-    logits side by side is this project's reading of "25 convolutions" (`docs/decisions`).
+    Layer names, widths, strides and taps follow the independent ports of the paper, including
+    their odd numbering. That every branch feeds an auxiliary classifier and a share of the fused
+    logits in parallel is this project's reading of "25 convolutions" (`docs/decisions`).
 
     Args:
         config: the shape of the network.
@@ -31,7 +31,7 @@ def build_voxresnet(
         a dict of five outputs (see `OUTPUTS`), float32 logits [B, X, Y, Z, K].
 
     Raises:
-        ConfigError: if the config's architecture is another.
+        ConfigError: if the config names another architecture.
     """
     require_architecture(config, "voxresnet")
     block = Blocks(precision, l2, config.norm_momentum)

@@ -23,16 +23,16 @@ def acquire(
 ) -> Floats:
     """Turn an ideal signal into what a scanner would measure.
 
-    In this order: misregistration, blur, texture, a bias field, and noise, which is Rician but for
-    scans that go below 0.
+    Misregistration, blur, texture, a bias field and noise are added in this order. The noise is
+    Rician except in scans with values below 0.
 
     Args:
-        rng: where the randomness comes from.
-        sequence: one of `contrast.SEQUENCES`; T1, which the labels follow, is not misregistered
-            and was not sampled from thicker slices.
-        signal: float32 [X, Y, Z], tissues of the order of 1, below 0 in signed T1-IR only.
-        spacing_mm: of the voxels.
-        config: the ranges.
+        rng: source of randomness.
+        sequence: one of `contrast.SEQUENCES`; T1, which the labels follow, is neither
+            misregistered nor sampled from thicker slices.
+        signal: float32 [X, Y, Z], with tissues around 1; below 0 in signed T1-IR only.
+        spacing_mm: voxel spacing.
+        config: ranges to draw from.
         slice_axis: the axis across the slices.
 
     Returns:
@@ -63,27 +63,27 @@ def acquire(
 
 
 def as_ratio(rng: np.random.Generator, measured: Floats, void: Floats) -> Floats:
-    """A T1 scan as the ratio of two images, in which noise is divided by noise (MP2RAGE).
+    """Turn a T1 scan into a ratio of two images (MP2RAGE), in which noise is divided by noise.
 
-    Where nothing gives a signal the values are spread over the whole scale, up to that of the
-    brightest tissues (Marques et al. 2010).
+    Where there is no signal, the values spread over the whole scale, up to that of the brightest
+    tissues (Marques et al. 2010).
 
     Args:
-        rng: where the randomness comes from.
+        rng: source of randomness.
         measured: float32 [X, Y, Z], white matter about 1.
-        void: how much of each voxel gives no signal, float32 [X, Y, Z], 0 to 1.
+        void: fraction of each voxel that gives no signal, float32 [X, Y, Z], 0 to 1.
 
     Returns:
         float32 [X, Y, Z].
     """
     top = rng.uniform(*_RATIO_TOP)
     noise = rng.uniform(0.0, top, measured.shape).astype(np.float32)
-    # A trace of tissue is enough for a sound ratio.
+    # A little tissue in a voxel is enough for a valid ratio.
     return measured + void**_RATIO_POWER * (noise - measured)
 
 
 def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int16]:
-    """A scan in whole numbers, `scale` times what was measured, plus `offset`."""
+    """Convert a scan to whole numbers: `scale` times the measured values, plus `offset`."""
     limits = np.iinfo(np.int16)
     values = np.rint(measured * np.float32(scale) + np.float32(offset))
     stored: NDArray[np.int16] = np.clip(values, limits.min, limits.max).astype(np.int16)
@@ -99,9 +99,9 @@ def broad_field(
     """Noise of standard deviation 1, smoothed by a Gaussian of `sigma_mm`.
 
     Args:
-        rng: where the randomness comes from.
-        shape: of the scan, in voxels.
-        spacing_mm: of the voxels.
+        rng: source of randomness.
+        shape: shape of the scan in voxels.
+        spacing_mm: voxel spacing.
         sigma_mm: SD of the Gaussian.
 
     Returns:

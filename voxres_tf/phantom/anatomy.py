@@ -1,8 +1,8 @@
-"""The packaged anatomy: MNI152 tissue maps from nilearn, with a simple head put around them.
+"""The packaged anatomy: MNI152 tissue maps from nilearn, with a simple head built around them.
 
-The maps are the symmetric ICBM 2009a average of 152 people, 1 mm. They hold the brain only, and
-hardly any CSF in the sulci. Distances to the brain and to the surface of a head made of simple
-bodies say where subarachnoid CSF, skull, soft tissue and scalp go (see `tissues`).
+The maps are the symmetric ICBM 2009a average of 152 people, at 1 mm. They contain only the brain,
+with hardly any CSF in the sulci. Distances to the brain and to the surface of a head made of simple
+shapes determine where subarachnoid CSF, skull, soft tissue and scalp go (see `mni`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from voxres_tf.volume import Volume, read_volume
 
 MNI_FILE = "mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
 LATTICE_STEP_MM = 3
-"""Step of the coarse lattice on which distances are worked out."""
+"""Step of the coarse lattice on which distances are computed."""
 
 # Room around the maps for the head, in lattice points of 3 mm: (before, after) along x, y, z.
 _HEAD_PAD = ((11, 11), (9, 11), (20, 3))
@@ -35,10 +35,10 @@ class Anatomy:
     """The common anatomy in MNI space (mm, RAS+).
 
     Attributes:
-        gm, wm: fractions of grey and white matter, 0..1, 1 mm.
-        brain_mm: signed distance to the surface of the brain, its gaps under 16 mm filled.
-        head_mm: signed distance to the skin; both are negative inside, 3 mm.
-        lesion_sites_mm: float32 [N, 3], places in the white matter 3 to 10 mm off a ventricle.
+        gm, wm: fractions of grey and white matter, 0..1, at 1 mm.
+        brain_mm: signed distance to the surface of the brain, with gaps under 16 mm filled.
+        head_mm: signed distance to the skin; both distances are negative inside, at 3 mm.
+        lesion_sites_mm: float32 [N, 3], points in the white matter 3 to 10 mm from a ventricle.
     """
 
     gm: Field
@@ -51,27 +51,27 @@ class Anatomy:
 def ellipsoid(
     points_mm: Floats, centre: tuple[float, float, float], radii: tuple[float, float, float]
 ) -> Mask:
-    """Which of the points [3, ...] lie inside an axis-parallel ellipsoid; bool [...]."""
+    """Which of the points [3, ...] lie inside an axis-aligned ellipsoid; bool [...]."""
     parts = [((p - c) / r) ** 2 for p, c, r in zip(points_mm, centre, radii, strict=True)]
     inside: Mask = parts[0] + parts[1] + parts[2] < 1
     return inside
 
 
 def ventricles(points_mm: Floats) -> Mask:
-    """Where CSF counts as ventricular: two ellipsoids, approximate.
+    """Where CSF counts as ventricular: inside either of two approximate ellipsoids.
 
-    One holds the lateral ventricles and the third, the other the fourth. CSF of the ambient
-    cisterns near them is taken for ventricle too; scoring merges the two.
+    One contains the lateral and third ventricles, the other the fourth. CSF of the nearby ambient
+    cisterns counts as ventricle too; scoring merges CSF and ventricles.
     """
     upper = ellipsoid(points_mm, (0, -14, 9), (34, 50, 24))
     return upper | ellipsoid(points_mm, (0, -45, -32), (9, 10, 13))
 
 
 def read_mni(kind: str) -> Volume:
-    """One of the packaged maps: `t1`, `gm` or `wm`, uint8 0..255 [197, 233, 189], 1 mm, RAS.
+    """Read a packaged map: `t1`, `gm` or `wm`, uint8 0..255 [197, 233, 189], 1 mm, RAS.
 
     Raises:
-        DataError: if this nilearn does not carry it.
+        DataError: if the installed nilearn does not include it.
     """
     path = Path(str(resources.files("nilearn"))) / "datasets" / "data" / MNI_FILE.format(kind=kind)
     if not path.is_file():
@@ -82,12 +82,12 @@ def read_mni(kind: str) -> Volume:
 
 
 def mni_tissue(brain: Mask, grey: NDArray[Any], white: NDArray[Any]) -> NDArray[np.uint8]:
-    """The tissue that fills most of each voxel, by the packaged maps.
+    """The tissue that fills the largest part of each voxel, according to the packaged maps.
 
     Args:
         brain: bool [X, Y, Z].
-        grey: share of grey matter times 255 [X, Y, Z], of any number type.
-        white: that of white matter; what the two leave is fluid.
+        grey: fraction of grey matter times 255, [X, Y, Z], any numeric dtype.
+        white: the same for white matter; the remainder is fluid.
 
     Returns:
         uint8 [X, Y, Z]: 0 outside the brain, 1 CSF, 2 GM, 3 WM.
@@ -99,7 +99,7 @@ def mni_tissue(brain: Mask, grey: NDArray[Any], white: NDArray[Any]) -> NDArray[
 
 @lru_cache(maxsize=1)
 def load_anatomy() -> Anatomy:
-    """Read the maps and build the head around them; about two seconds, then remembered.
+    """Read the maps and build the head around them; takes about two seconds, then is cached.
 
     Raises:
         DataError: as `read_mni`.
@@ -109,7 +109,7 @@ def load_anatomy() -> Anatomy:
     grey, white = (
         Field(v.data.astype(np.float32) / np.float32(255), (x, y, z), 1.0) for v in (gm, wm)
     )
-    # Padding with the edge lets the brainstem run on below the maps.
+    # Padding with edge values continues the brainstem below the maps.
     brain = np.pad(
         t1.data[::LATTICE_STEP_MM, ::LATTICE_STEP_MM, ::LATTICE_STEP_MM] > 0, _HEAD_PAD, "edge"
     )
@@ -130,7 +130,7 @@ def load_anatomy() -> Anatomy:
 
 
 def _head(brain: Mask, points_mm: Floats) -> Mask:
-    """The vault 15 mm off the convexity, a face and a neck."""
+    """A head: a vault 15 mm from the brain's convexity, a face and a neck."""
     hull = closed(brain, 40)
     vault = LATTICE_STEP_MM * ndimage.distance_transform_edt(~hull) < 15
     face = ellipsoid(points_mm, (0, 28, -62), (66, 72, 66))
@@ -150,7 +150,7 @@ def _lesion_sites(gm: Field, wm: Field, brain: Mask) -> Floats:
 
 
 def _coordinates(shape: tuple[int, ...], origin: tuple[float, float, float]) -> Floats:
-    """Places in mm of the points of a lattice of `LATTICE_STEP_MM`, float32 [3, X, Y, Z]."""
+    """Coordinates in mm of a lattice with step `LATTICE_STEP_MM`, float32 [3, X, Y, Z]."""
     axes = [
         np.float32(o + LATTICE_STEP_MM * np.arange(n)) for o, n in zip(origin, shape, strict=True)
     ]
@@ -158,7 +158,7 @@ def _coordinates(shape: tuple[int, ...], origin: tuple[float, float, float]) -> 
 
 
 def closed(mask: Mask, radius_mm: float) -> Mask:
-    """Morphological closing with a ball on the coarse lattice; its border is no edge."""
+    """Morphological closing with a ball on the coarse lattice, whose border is not an edge."""
     radius = radius_mm / LATTICE_STEP_MM
     dilated = ndimage.distance_transform_edt(~mask) <= radius
     closed: Mask = ndimage.distance_transform_edt(dilated) > radius
@@ -169,7 +169,7 @@ def signed_mm(mask: Mask, sigma: float) -> Floats:
     """Distance to the surface in mm, negative inside, smoothed by `sigma` lattice steps."""
     outside = ndimage.distance_transform_edt(~mask)
     inside = ndimage.distance_transform_edt(mask)
-    # Over all directions the surface lies some 0.3 steps off the centres on its other side.
+    # Averaged over directions, the surface lies some 0.3 steps from the centres on its far side.
     voxels = np.where(mask, 0.3 - inside, outside - 0.3)
     signed = np.float32(LATTICE_STEP_MM) * voxels.astype(np.float32)
     smooth: Floats = ndimage.gaussian_filter(signed, sigma, mode="nearest")

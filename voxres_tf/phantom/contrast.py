@@ -1,6 +1,6 @@
-"""How bright the tissues are in each scan: as real sequences show them, or at random.
+"""How bright the tissues are in each scan: as in real sequences, or at random.
 
-Relative intensities of T1 and FLAIR (white matter = 1) follow what 3 T scans show; T1-IR follows
+Relative intensities of T1 and FLAIR (white matter = 1) follow those of 3 T scans; T1-IR follows
 the Bloch equation with MRBrainS13's TR 4416 and TE 15 ms.
 """
 
@@ -73,7 +73,7 @@ RELAXATION = MappingProxyType(
 """T1 in ms, T2 in ms and proton density at 3 T."""
 
 _WHITE, _GREY, _FLUID = Tissue.WM, Tissue.CORTEX, Tissue.CSF
-# Tissues that look much like another one, in scans of arbitrary contrast too.
+# Tissues that look much like another one, even in scans of arbitrary contrast.
 _ALIKE = {
     Tissue.CEREBELLAR_GM: _GREY,
     Tissue.CEREBELLAR_WM: _WHITE,
@@ -86,16 +86,16 @@ _BETWEEN = (Tissue.DEEP_GM, Tissue.CAUDATE, Tissue.PUTAMEN, Tissue.PALLIDUM, Tis
 
 
 def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> tuple[Floats, bool]:
-    """What one scan measures.
+    """Draw the tissue signals of one scan.
 
     Args:
-        rng: where the randomness comes from.
+        rng: source of randomness.
         sequence: one of `SEQUENCES`.
-        config: the ranges.
+        config: ranges to draw from.
 
     Returns:
-        Signals of all tissues, float32 [T], air's 0; and whether the scan is stored without its
-        sign, which a voxel loses when its tissues' signals have been added up.
+        Signals of all tissues, float32 [T], 0 for air; and whether the scan is stored without its
+        sign, which each voxel loses after the signals of its tissues have been added up.
     """
     magnitude = False
     if rng.random() < config.arbitrary:
@@ -121,12 +121,12 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
 
 
 def draw_materials(rng: np.random.Generator, signals: Floats, count: int) -> Floats:
-    """Signals of materials that are no tissue, between those of a scan's brain or a little beyond.
+    """Draw signals of non-tissue materials, in the range of a scan's brain or a little beyond.
 
     Args:
-        rng: where the randomness comes from.
-        signals: of all tissues, as `draw_contrast` gives them.
-        count: of the materials.
+        rng: source of randomness.
+        signals: signals of all tissues, as returned by `draw_contrast`.
+        count: number of materials.
 
     Returns:
         float32 [count].

@@ -1,4 +1,4 @@
-"""Pose and shape of one subject: a rigid pose, a size, and a smooth warp that can be undone.
+"""Pose and shape of one subject: a rigid pose, a size, and a smooth, invertible warp.
 
 The warp is the flow of a stationary velocity field, integrated by scaling and squaring (Arsigny
 et al. 2006), so it has an inverse: the flow of the negated field.
@@ -41,7 +41,7 @@ def integrate(velocity: tuple[Field, Field, Field]) -> Warp:
     """The flow of a velocity field (mm per unit of time, all on one lattice) after one unit.
 
     Raises:
-        VoxResError: if it folds, that is, if its Jacobian determinant is not positive throughout.
+        VoxResError: if the warp folds: its Jacobian determinant is not positive everywhere.
     """
     x, y, z = (Field(v.values / 2**_SQUARINGS, v.origin_mm, v.step_mm) for v in velocity)
     warp = Warp((x, y, z))
@@ -65,8 +65,8 @@ def random_warp(
     """A smooth random warp over a centred box.
 
     Args:
-        rng: where the randomness comes from.
-        half_mm: half the sides of the box.
+        rng: source of randomness.
+        half_mm: half the side lengths of the box.
         strength_mm: SD at the scale of lobes (25 mm) and at that of gyri (9 mm).
     """
     lobes, gyri = strength_mm
@@ -82,12 +82,12 @@ def random_warp(
 
 @dataclass(frozen=True, eq=False)
 class Deformation:
-    """From a subject's space to the anatomy's: first the warp, then matrix and shift.
+    """Maps a subject's space to the anatomy's: first the warp, then matrix and shift.
 
     Attributes:
         warp: in the subject's space.
         matrix: float32 [3, 3], rotation and size.
-        shift_mm: float32 [3], where the centre of the subject's field of view comes to lie.
+        shift_mm: float32 [3], where the centre of the subject's field of view is mapped to.
     """
 
     warp: Warp
@@ -103,12 +103,12 @@ class Deformation:
 
 @dataclass(frozen=True)
 class Pose:
-    """How people differ in place, size and shape.
+    """How people differ in position, size and shape.
 
     Attributes:
         angles_deg: SD of the rotations about x (nodding), y and z.
-        size_sd: of the size, along each axis.
-        centre_mm, centre_sd_mm: what lies in the middle of the field of view, in MNI space.
+        size_sd: SD of the size along each axis.
+        centre_mm, centre_sd_mm: mean and SD of the middle of the field of view, in MNI space.
         warp_mm: see `random_warp`.
         mirrored: share of people who are mirrored left-right.
     """
@@ -127,13 +127,13 @@ def random_deformation(
     pose: Pose,
     size: tuple[float, float, float],
 ) -> Deformation:
-    """Draw how one person lies over an anatomy.
+    """Draw the deformation that maps one person to an anatomy.
 
     Args:
-        rng: where the randomness comes from.
-        half_mm: half the sides of the field of view.
-        pose: the spread.
-        size: of the average person over that of the anatomy.
+        rng: source of randomness.
+        half_mm: half the side lengths of the field of view.
+        pose: how people differ.
+        size: size of the average person relative to the anatomy.
     """
     angles = rng.normal(0.0, pose.angles_deg)
     factors = rng.normal(size, pose.size_sd)

@@ -18,7 +18,7 @@ class Field:
 
     Attributes:
         values: float32 [X, Y, Z].
-        origin_mm: place of voxel (0, 0, 0).
+        origin_mm: position of voxel (0, 0, 0).
         step_mm: distance between lattice points, the same along every axis.
     """
 
@@ -49,9 +49,9 @@ def smooth_noise(
     """A Gaussian random field of mean 0 and standard deviation 1.
 
     Args:
-        rng: where the randomness comes from.
-        shape: of the result, without an axis of length 0.
-        sigma: of the smoothing kernel in voxels, one for all axes or one for each.
+        rng: source of randomness.
+        shape: shape of the result; no axis may have length 0.
+        sigma: SD of the smoothing kernel in voxels, one for all axes or one per axis.
 
     Returns:
         float32 of that shape.
@@ -66,13 +66,13 @@ def smooth_noise(
 def random_field(
     rng: np.random.Generator, half_mm: tuple[float, float, float], step_mm: float, sigma_mm: float
 ) -> Field:
-    """Smooth noise of standard deviation 1 over a box that is centred at 0.
+    """Smooth noise of standard deviation 1 over a box centred at 0.
 
     Args:
-        rng: where the randomness comes from.
-        half_mm: half the sides of the box.
-        step_mm: of the lattice.
-        sigma_mm: of the smoothing kernel.
+        rng: source of randomness.
+        half_mm: half the side lengths of the box.
+        step_mm: step of the lattice.
+        sigma_mm: SD of the smoothing kernel.
     """
     cells = [int(np.ceil(half / step_mm)) for half in half_mm]
     shape = tuple(2 * n + 1 for n in cells)

@@ -1,9 +1,8 @@
-"""Folders of phantom subjects: what was made before, and what is in the way of another."""
+"""Folders of phantom subjects: which ones were already made, and which block a new one."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,21 +10,21 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from voxres_tf.errors import OutputExistsError, message
-from voxres_tf.files import atomic_path, write_json
+from voxres_tf.files import atomic_path, remove, write_json
 from voxres_tf.phantom.heads import Head
 from voxres_tf.volume import Volume, write_volume
 
 NOTE_FILE = "made-from.json"
-"""The recipe of a subject, in its folder: it tells whose the folder is."""
+"""The recipe of a subject, stored in its folder: it tells what the folder was made from."""
 
 RECIPE_FILE = "randomisation.json"
-"""Beside randomised subjects: what they were made from; the same recipe goes on with them."""
+"""Stored beside randomised subjects: their recipe; a call with the same recipe continues them."""
 
 JobT = TypeVar("JobT")
 
 
 def named(head: Head) -> dict[str, str | None]:
-    """A head as recipes have it."""
+    """A head as it is written in recipes."""
     return {"name": head.name, "sha256": head.sha256}
 
 
@@ -35,7 +34,7 @@ def files_of(heads: Sequence[Head]) -> list[Path]:
 
 
 def require_no_other(out: Path, *names: str) -> None:
-    """Refuse a folder that holds one of these; of two data sets those who read it would see one.
+    """Refuse a folder that holds any of these: of two data sets, readers would see only one.
 
     Raises:
         OutputExistsError: if it does.
@@ -47,18 +46,18 @@ def require_no_other(out: Path, *names: str) -> None:
 
 
 def is_of(recipe: Mapping[str, Any], folder: Path) -> bool:
-    """Whether a folder says that it was made by this recipe."""
+    """Whether a folder's note says that it was made from this recipe."""
     return bool(read_note(folder / NOTE_FILE) == recipe)
 
 
 def is_made(folder: Path, recipe: Mapping[str, Any], names: Iterable[str]) -> bool:
-    """Whether a subject of this recipe is there, with these volumes."""
+    """Whether a folder holds a subject of this recipe with these volumes."""
     there = all((folder / f"{name}.nii.gz").is_file() for name in names)
     return there and is_of(recipe, folder)
 
 
 def read_note(path: Path) -> Any:
-    """What a JSON file holds, None for none."""
+    """The content of a JSON file, None if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -70,7 +69,7 @@ def write_folder(
 ) -> None:
     """Write `folder/<name>.nii.gz` for each volume, and the recipe if there is one, all or none.
 
-    What was there is replaced.
+    An existing folder is replaced.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -78,8 +77,7 @@ def write_folder(
             write_volume(temporary / f"{name}.nii.gz", volume.data, volume.grid)
         if recipe is not None:
             write_json(temporary / NOTE_FILE, recipe)
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove(folder)
 
 
 def shown(jobs: Sequence[JobT]) -> Iterable[JobT]:

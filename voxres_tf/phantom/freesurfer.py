@@ -1,4 +1,4 @@
-"""FreeSurfer's codes as tissues, and where structures lie in a head that looks straight ahead."""
+"""FreeSurfer's codes as tissues, and where structures lie in a head that faces straight ahead."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _GROUPS = {
     Tissue.CEREBELLAR_GM: (8, 47, 172, 183, 184),
     Tissue.CEREBELLAR_WM: (7, 46),
     Tissue.BRAINSTEM: (16, 28, 60, 174, 267),  # with the ventral diencephalon
-    # Outside the brain: SAMSEG and the segmentations of whole heads that FreeSurfer's PET tools
-    # make; 5xx in the maps of Billot et al. 2023 (SynthSeg), 9xx in SAMSEG's newer atlas.
+    # Outside the brain: codes of SAMSEG and of the whole-head segmentations that FreeSurfer's PET
+    # tools make; 5xx in the maps of Billot et al. 2023 (SynthSeg), 9xx in SAMSEG's newer atlas.
     Tissue.BONE: (165, 515, 915),
     Tissue.MARROW: (516, 916),
     Tissue.EYE: (259, 506),
     Tissue.FAT: (507, 907, 511, 911),  # with skin
-    # Arteries, muscles of the eye, mucosa, veins, optic nerve; the spinal cord, as it is no brain.
+    # Arteries, eye muscles, mucosa, veins, optic nerve; the spinal cord, since it is not brain.
     Tissue.MUSCLE: (258, 502, 902, 508, 908, 509, 909, 514, 914, 530, 930, 126, 512),
 }
 
@@ -57,4 +57,4 @@ LANDMARKS: Mapping[tuple[int, ...], tuple[float, float, float]] = MappingProxyTy
         (47,): (23.0, -62.0, -34.0),
     }
 )
-"""Codes of a structure -> its centre in MNI space in mm, to a few millimetres."""
+"""Codes of a structure -> its centre in MNI space in mm, accurate to a few millimetres."""

@@ -40,13 +40,13 @@ ARTEFACTS = MappingProxyType(
 """Misregistration under 0.5 mm, texture, a bias field of 10 %, noise."""
 
 SCALES = MappingProxyType({"T1": 800.0, "T1_IR": 550.0, "T2_FLAIR": 600.0})
-"""Stored value of a signal of 1, above the offset; 10 % more or less."""
+"""Stored value of a signal of 1, above the offset; varies by up to 10 %."""
 
 OFFSETS = MappingProxyType({"T1": 0.0, "T1_IR": 1000.0, "T2_FLAIR": 0.0})
-"""Stored value of no signal."""
+"""Stored value where there is no signal."""
 
 STEMS = MappingProxyType({"t1": "T1", "t1-ir": "T1_IR", "flair": "T2_FLAIR"})
-"""Modality -> the scan that shows it, in MRBrainS13's spelling."""
+"""Modality -> name of its scan, in MRBrainS13's spelling."""
 
 
 def generate_subject(
@@ -57,8 +57,8 @@ def generate_subject(
     Args:
         size: a name in `SIZES`: `full` is MRBrainS13's grid, `small` a coarse one for trials.
         seed: 0 or more.
-        number: of the subject, 1 or more.
-        test: draw from a second series, apart from the first.
+        number: number of the subject, 1 or more.
+        test: draw from a second series, separate from the first.
         head: the anatomy; the packaged one by default.
 
     Returns:
@@ -77,7 +77,7 @@ def scan(rng: np.random.Generator, spec: Size, head: Head | None = None) -> dict
     """Draw a person and scan it on any grid.
 
     Args:
-        rng: where the randomness comes from.
+        rng: source of randomness.
         spec: the grid.
         head: the anatomy; the packaged one by default.
 
@@ -88,7 +88,7 @@ def scan(rng: np.random.Generator, spec: Size, head: Head | None = None) -> dict
         DataError: if the anatomy cannot be read.
     """
     person = (head or MniHead()).person(rng, spec.half_mm, Pose())
-    # None of them is stored without its sign.
+    # With these ranges, no scan is stored without its sign.
     signals = np.stack([draw_contrast(rng, name, CONTRAST)[0] for name in SEQUENCES])
     codes = np.empty(spec.shape, np.uint8)
     images = np.empty((len(SEQUENCES), *spec.shape), np.float32)

@@ -1,4 +1,4 @@
-"""Anatomies that people are made from, and people as functions of place."""
+"""Anatomies that people are made from, and people as functions of position."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from voxres_tf.phantom.tissues import Tissue
 from voxres_tf.volume import NIFTI_SUFFIXES
 
 PACKAGED = "nilearn"
-"""Name of the anatomy that every installation has."""
+"""Name of the anatomy that comes with every installation."""
 
 _SUFFIXES = (*NIFTI_SUFFIXES, ".mgz")
 
 
 class Person(Protocol):
-    """One person in a field of view around 0 mm, axes right, anterior, superior."""
+    """One person in a field of view around 0 mm, with axes right, anterior, superior."""
 
     def fractions(self, points_mm: Floats) -> Floats:
         """Fraction of every tissue at points [3, ...], float32 [T, ...]; they sum to 1."""
@@ -40,15 +40,15 @@ class Head(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called where its people are listed."""
+        """Its name in the recipes of people made from it."""
 
     @property
     def path(self) -> Path | None:
-        """Its file, None for an anatomy that its name tells."""
+        """Its file, None for an anatomy that its name alone identifies."""
 
     @property
     def sha256(self) -> str | None:
-        """Of its file's content, None where there is none."""
+        """SHA-256 of its file's content, None without a file."""
 
     def person(
         self,
@@ -59,34 +59,34 @@ class Head(Protocol):
     ) -> Person:
         """Draw a person whose field of view is a box around 0 with sides of twice `half_mm`.
 
-        Its lesions are of these ranges, or of the anatomy's own.
+        Lesions are drawn from the given ranges, or from the anatomy's own if None.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class _Changed:
-    """A person made of another one, `whole`, with the brain in the same place."""
+    """A person derived from another one, `whole`, with the brain in the same place."""
 
     whole: Person
 
     def brain_mm(self, points_mm: Floats) -> Floats:
-        """As the whole person's."""
+        """Same as the whole person's."""
         return self.whole.brain_mm(points_mm)
 
 
 @dataclass(frozen=True, eq=False)
 class Cleared(_Changed):
-    """A person of whom nothing is left beyond a distance from the brain, as after stripping.
+    """A person with nothing left beyond a distance from the brain, as after skull stripping.
 
     Attributes:
-        whole: the person.
+        whole: the original person.
         margin_mm: the distance; below 0 it cuts into the brain.
     """
 
     margin_mm: float
 
     def fractions(self, points_mm: Floats) -> Floats:
-        """As the whole person's, air beyond the distance."""
+        """The whole person's fractions, with air beyond the distance."""
         found = self.whole.fractions(points_mm)
         gone = self.brain_mm(points_mm) > self.margin_mm
         found[:, gone] = 0
@@ -99,16 +99,16 @@ class Marbled(_Changed):
     """A person whose fat outside the brain is muscle wherever a field exceeds a level.
 
     Attributes:
-        whole: the person.
-        noise: over the person's field of view.
-        level: of the noise.
+        whole: the original person.
+        noise: the field, over the person's field of view.
+        level: the level of the noise.
     """
 
     noise: Field
     level: float
 
     def fractions(self, points_mm: Floats) -> Floats:
-        """As the whole person's, but for what was fat."""
+        """The whole person's fractions, except where fat became muscle."""
         found = self.whole.fractions(points_mm)
         fat = found[Tissue.FAT] > 0
         lean = np.zeros_like(fat)
@@ -120,17 +120,17 @@ class Marbled(_Changed):
 
 @dataclass(frozen=True, eq=False)
 class Cluttered(_Changed):
-    """A person some of whose fat and muscle, far from the brain, is of other materials.
+    """A person in whom other materials replace some fat and muscle far from the brain.
 
-    Faces and necks are full of what label maps do not tell apart: glands, tongue, discs, vessels.
+    Faces and necks hold much that label maps do not distinguish: glands, tongue, discs, vessels.
 
     Attributes:
-        whole: the person.
-        where: over the person's field of view; other materials are where it exceeds `level`.
-        what: likewise; it decides for one of `materials`, all of which fill about as much.
-        level: of `where`.
-        from_mm: nearer to the brain there are none.
-        materials: how many.
+        whole: the original person.
+        where: over the person's field of view; other materials lie where it exceeds `level`.
+        what: likewise; it selects one of `materials`, which all fill about the same volume.
+        level: the level of `where`.
+        from_mm: distance from the brain below which there are no other materials.
+        materials: number of other materials.
     """
 
     where: Field
@@ -140,7 +140,7 @@ class Cluttered(_Changed):
     materials: int
 
     def fractions(self, points_mm: Floats) -> Floats:
-        """As the whole person's, and behind these the materials': float32 [T + materials, ...]."""
+        """The whole person's fractions, then the materials': float32 [T + materials, ...]."""
         found = self.whole.fractions(points_mm)
         soft = found[Tissue.FAT] + found[Tissue.MUSCLE]
         there = (soft > 0) & (self.brain_mm(points_mm) > self.from_mm)
@@ -155,18 +155,18 @@ class Cluttered(_Changed):
 
 
 def find_heads(sources: Sequence[str | Path]) -> list[Head]:
-    """The anatomies that files, folders of files, or the name `nilearn` stand for.
+    """The anatomies given by files, folders of files, or the name `nilearn`.
 
-    Label maps are read when their first person is drawn; in a folder, every NIfTI or MGZ file is
-    one, in the order of their names.
+    Label maps are read when their first person is drawn. In a folder, every NIfTI or MGZ file
+    counts as a label map, in the order of the file names.
 
     Raises:
-        DataError: if a source is not there or a folder holds no such file.
+        DataError: if a source does not exist or a folder holds no such file.
     """
     heads: list[Head] = []
     for source in sources:
         path = Path(source)
-        if not str(source).strip():  # which Path takes for the working folder
+        if not str(source).strip():  # Path would take it for the working folder
             raise DataError(message("anatomies", "a path", "an empty one", "check the path"))
         if str(source) == PACKAGED:
             heads.append(MniHead())

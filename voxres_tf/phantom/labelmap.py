@@ -41,14 +41,14 @@ _LEAST_SHARES = MappingProxyType(
         "cerebellar cortex": (Tissue.CEREBELLAR_GM, 0.0001),
     }
 )
-"""Of the brain's volume, in which they make up some 45, 35 and 9 %."""
+"""Smallest shares of the brain's volume; in a whole brain they make up some 45, 35 and 9 %."""
 
 
 @dataclass(frozen=True)
 class LabelHead:
     """A label map on disk, in any orientation, with or without what lies outside the brain.
 
-    It is read when a person is drawn, about three seconds, and the last sixteen are remembered.
+    It is read when a person is drawn, in about three seconds; the last sixteen maps are cached.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class LabelHead:
 
     @property
     def sha256(self) -> str:
-        """Of the file's content.
+        """SHA-256 of the file's content.
 
         Raises:
             DataError: if it cannot be read.
@@ -83,7 +83,7 @@ class LabelHead:
         """Draw a person; see `heads.Head`.
 
         Raises:
-            DataError: if the file is no such map.
+            DataError: if the file is not such a map.
         """
         lattice = _remembered(self.path)
         deformation = random_deformation(rng, half_mm, pose, (1.0, 1.0, 1.0))
@@ -93,16 +93,16 @@ class LabelHead:
 
 @dataclass(frozen=True, eq=False)
 class LabelLattice:
-    """A label map as tissues, and how to find one's way in it. Its millimetres are its voxels.
+    """A label map as tissues, with its pose; its coordinates in mm are its voxel indices.
 
     Attributes:
-        tissues: uint8 [X, Y, Z], right, anterior, superior.
-        matrix, shift_mm: from MNI space to the lattice, a rigid motion that brings all heads to a
+        tissues: uint8 [X, Y, Z], axes right, anterior, superior.
+        matrix, shift_mm: rigid motion from MNI space to the lattice, which brings all heads to a
             common pose.
-        brain_mm: signed distance to the surface of the brain, its gaps under 16 mm filled.
-        lesion_sites_mm: float32 [N, 3], places in the white matter 3 to 10 mm off a ventricle.
-        cut: the lowest slice, where it cuts through the head; what lies outside the brain there
-            runs on below it, as a neck.
+        brain_mm: signed distance to the surface of the brain, with gaps under 16 mm filled.
+        lesion_sites_mm: float32 [N, 3], points in the white matter 3 to 10 mm from a ventricle.
+        cut: the lowest slice, if it cuts through the head; what lies outside the brain there
+            continues below it, as a neck.
     """
 
     tissues: NDArray[np.uint8]
@@ -113,13 +113,13 @@ class LabelLattice:
     cut: int | None
 
     def place(self, points_mm: Floats) -> Floats:
-        """From MNI space to the lattice, [3, ...]."""
+        """Map points [3, ...] from MNI space to the lattice."""
         shift = self.shift_mm.reshape(3, *[1] * (points_mm.ndim - 1))
         moved: Floats = np.tensordot(self.matrix, points_mm, axes=1) + shift
         return moved
 
     def at(self, place: Floats) -> NDArray[np.uint8]:
-        """The tissue at places [3, ...] of the lattice, air outside it but for the neck."""
+        """The tissue at points [3, ...] of the lattice; air outside it, except for the neck."""
         index = np.rint(place).astype(np.int16)
         below = np.zeros(index.shape[1:], np.bool_)
         if self.cut is not None:
@@ -161,21 +161,22 @@ class LabelPerson:
     def brain_mm(self, points_mm: Floats) -> Floats:
         """Signed distance to the surface of the brain, negative inside."""
         place = self.lattice.place(self.deformation(points_mm))
-        # A field knows nothing below its lattice but the values at its border.
+        # Below its lattice, a field only repeats the values at its border.
         beneath: Floats = np.maximum(-place[2], 0)
         return self.lattice.brain_mm.at(place) + beneath
 
 
 def read_lattice(path: Path) -> LabelLattice:
-    """Read a label map, mend what automated ones get wrong, and find its pose.
+    """Read a label map, fix what automated ones get wrong, and find its pose.
 
-    What is not attached to the head is dropped, and fluid far from the brain is soft tissue. A map
-    without fluid around the brain, such as aseg, gets it: in the sulci, and 2 mm around them.
+    Parts not attached to the head are dropped, and fluid far from the brain becomes soft tissue.
+    In a map without fluid around the brain, such as aseg, fluid fills the sulci and 2 mm around the
+    brain's surface.
 
     Raises:
-        DataError: if it cannot be read, holds unknown codes, has other than 1 mm voxels, lacks the
-            structures that tell its pose, cortex, white matter or cerebellum, or has structures
-            where no head has them.
+        DataError: if it cannot be read, has unknown codes or voxels of other than 1 mm, lacks the
+            structures that determine its pose, cortex, white matter or cerebellum, or has
+            structures where no head has them.
     """
     volume = read_volume(path)
     if not np.allclose(volume.grid.spacing_mm, 1.0, atol=_SPACING_TOLERANCE):
@@ -195,7 +196,7 @@ def read_lattice(path: Path) -> LabelLattice:
 
 
 _remembered = lru_cache(maxsize=16)(read_lattice)
-"""Some 30 MiB each."""
+"""Each map takes some 30 MiB."""
 
 
 def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -212,7 +213,7 @@ def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
 
 
 def _require_whole(tissues: NDArray[np.uint8], path: Path) -> None:
-    """What a map leaves out would be air in the scans, and background in the labels."""
+    """Refuse incomplete maps: what is missing would be air in scans and background in labels."""
     sizes = np.bincount(tissues.ravel(), minlength=len(Tissue))
     brain = sizes[BRAIN].sum()
     few = [n for n, (t, share) in _LEAST_SHARES.items() if sizes[t] < share * brain]

@@ -1,4 +1,4 @@
-"""The pose of a label map's head, by the places of its deep structures and cerebellum."""
+"""The pose of a label map's head, from the positions of its deep structures and cerebellum."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LANDMARK_ERROR_MM = 8.0
 
 
 def common_pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
-    """The rigid motion from MNI space to the lattice that suits the landmarks best.
+    """The rigid motion from MNI space to the lattice that fits the landmarks best.
 
     Args:
-        codes: FreeSurfer's [X, Y, Z], right, anterior, superior, 1 mm.
-        path: the map's file, for the error.
+        codes: FreeSurfer's codes [X, Y, Z], axes right, anterior, superior, 1 mm.
+        path: the map's file, for error messages.
 
     Returns:
-        A rotation, float32 [3, 3], and what is added after it in mm, float32 [3].
+        A rotation, float32 [3, 3], and a shift in mm that is added after it, float32 [3].
 
     Raises:
-        DataError: if there are too few landmarks, or not where a head has them.
+        DataError: if there are too few landmarks, or they do not lie as in a head.
     """
     numbers = [number for group in LANDMARKS for number in group]
     centres, targets = [], []
@@ -55,7 +55,7 @@ def common_pose(codes: NDArray[Any], path: Path) -> tuple[Floats, Floats]:
 
 
 def _check_fit(found: NDArray[np.float64], expected: NDArray[np.float64], path: Path) -> None:
-    """Whatever the size of the head, its structures lie where they lie in all; not in a mirror."""
+    """Refuse structures that do not lie as in a head of any size; mirrored heads fail too."""
     scale = (found * expected).sum() / (expected**2).sum()
     error = np.sqrt(((found / scale - expected) ** 2).sum(axis=1).mean())
     if error > _LANDMARK_ERROR_MM:

@@ -12,9 +12,9 @@ def draw_lesions(rng: np.random.Generator, sites_mm: Floats, lesions: Lesions) -
     """Draw where the lesions of one person lie and how large they are.
 
     Args:
-        rng: where the randomness comes from.
-        sites_mm: float32 [N, 3], places where one may arise; without any there are none.
-        lesions: the ranges.
+        rng: source of randomness.
+        sites_mm: float32 [N, 3], points where a lesion may lie; without any there are no lesions.
+        lesions: ranges to draw from.
 
     Returns:
         float32 [L, 4], centre and radius in mm.

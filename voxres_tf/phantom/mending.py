@@ -1,4 +1,4 @@
-"""What label maps made by programs get wrong or leave out, mended."""
+"""Fixes for what automated label maps get wrong or leave out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ BRAIN = np.isin(np.arange(len(Tissue)), [t for t in Tissue if CLASSES[t] and t !
 """bool [T], which tissues are brain, ventricles included."""
 
 NECK = np.array([Tissue.MUSCLE if CLASSES[t] else t for t in Tissue], np.uint8)
-"""uint8 [T], what a tissue becomes in the neck: there is no brain in it."""
+"""uint8 [T], what a tissue becomes in the neck, where there is no brain."""
 
 _NECK_MM2 = 3000
 _FLUID_REACH_MM = 20.0
-_LEAST_FLUID = 0.02  # Of the brain's volume.
+_LEAST_FLUID = 0.02  # Share of the brain's volume.
 _FLUID_RIM_MM = 2.0
 
 
@@ -32,14 +32,14 @@ def attached(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def clear_far_fluid(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
-    """Take what is called CSF in face and neck for soft tissue."""
+    """Turn what is labelled CSF in face and neck into soft tissue."""
     places = np.argwhere(tissues == Tissue.CSF)
     far = brain_mm.at(places.T.astype(np.float32)) > _FLUID_REACH_MM
     tissues[tuple(places[far].T)] = Tissue.MUSCLE
 
 
 def fill_sulci(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
-    """Put fluid where nothing lies between the gyri, in a map that knows of none."""
+    """Fill the sulci and 2 mm around the brain's surface with fluid, in a map that lacks it."""
     if (tissues == Tissue.CSF).sum() >= _LEAST_FLUID * BRAIN[tissues].sum():
         return
     around = int(_FLUID_RIM_MM) + 1
@@ -53,13 +53,13 @@ def fill_sulci(tissues: NDArray[np.uint8], brain_mm: Field) -> None:
 
 
 def cut(tissues: NDArray[np.uint8]) -> int | None:
-    """The lowest slice of a map [X, Y, Z] of 1 mm that ends in the middle of a head.
+    """The lowest slice of a 1 mm map [X, Y, Z] that ends in the middle of a head.
 
-    None for a map that ends by itself, as one of the brain alone does at the brainstem.
+    None for a map that ends naturally, as a map of only the brain does at the brainstem.
     """
     areas = (tissues != Tissue.AIR).sum(axis=(0, 1))
     lowest = int(np.argmax(areas > 0))
-    # The first slices of a map that was turned are ragged.
+    # The lowest slices of a map that was rotated are ragged.
     first = areas[lowest : lowest + 5]
     whole = lowest + int(np.argmax(first > 0.9 * first.max()))
     return whole if areas[whole] >= _NECK_MM2 else None

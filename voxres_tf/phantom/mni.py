@@ -1,7 +1,7 @@
 """People made from the packaged MNI152 maps: which tissue lies where, by simple rules.
 
 The rules for deep grey matter, cerebellum and brainstem are ellipsoids and a roof for the
-tentorium. They are approximations, good to some millimetres, and not a parcellation.
+tentorium. They are approximations, accurate to a few millimetres, and not a parcellation.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class MniPerson:
 
 @dataclass(frozen=True, eq=False)
 class Individual:
-    """What one subject has of its own.
+    """What is specific to one subject.
 
     Attributes:
         deformation: from its space to the anatomy's.
@@ -118,7 +118,7 @@ def fractions(anatomy: Anatomy, individual: Individual, points_mm: Floats) -> Fl
     rim_mm = individual.rim_mm.at(points)
     found = np.zeros((len(Tissue), points.shape[1]), np.float32)
     intracranial = brain_mm < rim_mm
-    # Most of a scan is air and a fifth is brain: each part is worked out where it is.
+    # Most of a scan is air and a fifth is brain, so each part is computed only where it lies.
     inner = np.flatnonzero(intracranial)
     found[:, inner] = _intracranial(
         anatomy, individual, points[:, inner], place[:, inner], brain_mm[inner]
@@ -164,11 +164,11 @@ def _intracranial(
 def _matter(
     anatomy: Anatomy, individual: Individual, points_mm: Floats, place: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """GM, WM and CSF, sharper than in the average's maps; their sum is 1."""
+    """Fractions of GM, WM and CSF, sharper than in the maps of the average; they sum to 1."""
     gm, wm = anatomy.gm.at(place), anatomy.wm.at(place)
     csf = np.maximum(1 - gm - wm, 0) * np.float32(individual.atrophy)
     grey_shift, csf_shift = (np.exp(0.5 * field.at(points_mm)) for field in individual.folding)
-    # An average of people shows a rim of half grey matter around the ventricles; people have none.
+    # The average shows a rim of half grey matter around the ventricles; individuals have none.
     periventricular = ventricles(place) & ~_deep(place)
     gm = np.where(periventricular, np.float32(0.75), np.float32(1.0)) * gm
     weights = [gm**_SHARPNESS * grey_shift, wm**_SHARPNESS, csf**_SHARPNESS * csf_shift]
@@ -197,7 +197,7 @@ def _deep(place: Floats) -> Mask:
 
 
 def _hindbrain(place: Floats) -> tuple[Mask, Mask]:
-    """Brainstem and cerebellum: an axis that leans forward, and what lies under the tentorium."""
+    """Brainstem and cerebellum: around an axis that leans forward, and below the tentorium."""
     x, y, z = place
     axis = np.where(z > -30, -24 + (z + 30) * 0.2, -24 + (z + 30) * 0.45)
     half_depth = np.where(z > -48, 15, 9)

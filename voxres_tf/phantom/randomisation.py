@@ -2,7 +2,7 @@
 
 A network that has seen every contrast, resolution and artefact of these ranges need not have seen a
 particular scanner (Billot et al. 2023). Contrasts are drawn around those of real sequences, since
-each input has a name, and freely for a share of the subjects.
+each input has a name, and freely for a share of the scans.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ class Geometry(Config):
     """Where a subject lies and how it is sampled.
 
     Attributes:
-        in_plane_mm, slice_mm: spacing of voxels in the plane of the slices, and of these.
-        axial: share of subjects with axial slices, slabs aside, which are; others are sagittal or
-            coronal.
-        thinnest: share of subjects whose slices are as thin as `slice_mm` allows, as many scans'
-            are.
-        view_mm: sides of the field of view in the plane of the slices.
-        height_mm: extent across the slices, where `slices` does not cut it shorter.
-        middle_z_mm: the middle of that, in MNI space; the head reaches from the neck to some 85 mm.
-        slices: at most so many; thin slices then cover a slab of the head.
-        centre_z_mm: the middle of a slab; in the highest and lowest there is little brain.
+        in_plane_mm, slice_mm: spacing of the voxels within a slice, and of the slices.
+        axial: share of subjects with axial slices; the others are sagittal or coronal. Slabs are
+            always axial.
+        thinnest: share of subjects whose slices are as thin as `slice_mm` allows, as in many
+            scans.
+        view_mm: side lengths of the field of view in the plane of the slices.
+        height_mm: extent across the slices, unless `slices` limits it.
+        middle_z_mm: z of the middle of the field of view, in MNI space; the head reaches from the
+            neck to some 85 mm.
+        slices: largest number of slices; thin slices then cover only a slab of the head.
+        centre_z_mm: the same for a slab; the highest and lowest slabs hold little brain.
         angles_deg, size_sd, shift_sd_mm, lobes_mm, gyri_mm, mirrored: see `deformation.Pose`.
     """
 
@@ -68,8 +69,8 @@ class Lesions(Config):
     """Round lesions in the white matter, near the ventricles.
 
     Attributes:
-        count: how many, where there is room for them.
-        radius_mm: of each.
+        count: how many, as far as there is room for them.
+        radius_mm: radius of each.
     """
 
     count: CountRange = (0, 8)
@@ -80,18 +81,19 @@ class Outside(Config):
     """What is left outside the brain.
 
     Attributes:
-        stripped, partly: shares of subjects without skull, and with a part of what lies outside.
-        strip_margin_mm, part_margin_mm: how far from the brain the cut runs in these two.
-        dark_air: share of the whole heads whose background is exactly 0.
-        muscle: share of the fat outside the brain that is muscle instead, here and there, since
-            label maps of whole heads have one code for both.
+        stripped, partly: shares of subjects without a skull, and with only a part of what lies
+            outside the brain.
+        strip_margin_mm, part_margin_mm: distance of the cut from the brain in these two cases.
+        dark_air: share of whole heads whose background is exactly 0.
+        muscle: share of the fat outside the brain that becomes muscle, in patches, since label
+            maps of whole heads have one code for both.
         marbling_mm: the border between the two is where noise, smoothed by a Gaussian of this SD,
             crosses a level.
-        clutter: share of the subjects with skull some of whose fat and muscle is of other
-            materials, which look like anything between the tissues of the brain, as in necks.
-        cluttered: how much of it is, where it may be.
-        clutter_from_mm: they may be further from the brain than that.
-        clutter_mm: SD of the Gaussian by which the noise is smoothed that decides for one of them.
+        clutter: share of subjects with a skull in whom other materials replace some fat and
+            muscle; these look like anything between the tissues of the brain, as in necks.
+        cluttered: share of fat and muscle that they replace, where they may occur.
+        clutter_from_mm: they occur only farther from the brain than this.
+        clutter_mm: SD of the Gaussian that smooths the noise which selects one of them.
     """
 
     stripped: Share = 0.4
@@ -118,23 +120,23 @@ class Contrast(Config):
 
     Attributes:
         arbitrary: share of scans whose tissues have random signals.
-        arbitrary_signals: in such scans.
-        least_difference: of GM to WM and of GM to CSF in such scans.
-        alike_sd: by how much cerebellum, brainstem and ventricles differ there from what they are
-            made of, relative.
-        between: how far the signals of deep grey matter lie there from that of cortex to that of
-            white matter.
+        arbitrary_signals: range of the signals in such scans.
+        least_difference: smallest difference of GM from WM and of GM from CSF in such scans.
+        alike_sd: relative SD by which cerebellum, brainstem and ventricles differ in such scans
+            from the tissue that they are made of.
+        between: where the signals of deep grey matter lie in such scans, from that of cortex (0)
+            to that of white matter (1).
         power: exponent on the signals of T1 and FLAIR; above 1 they differ more.
-        relaxation_sd: of each tissue's T1 and T2 in T1-IR, relative; what studies measure of them
-            at 3 T differs by more than a tenth.
-        tissue_sd: of each tissue's signal, relative.
+        relaxation_sd: relative SD of each tissue's T1 and T2 in T1-IR; the values that studies
+            measure at 3 T differ by more than a tenth.
+        tissue_sd: relative SD of each tissue's signal.
         outside_sd: the same outside the brain, where scanners and heads differ more.
-        fat: factor on the signals of fat and marrow in T1 and FLAIR, which some sequences suppress
-            and which lie next to the coils.
+        fat: factor on the signals of fat and marrow in T1 and FLAIR: some sequences suppress them,
+            and they lie next to the coils.
         inversion_ms: inversion time of T1-IR.
         magnitude: share of T1-IR scans that are stored without their sign.
-        offset: share of those with a sign that are stored with an offset which makes them positive,
-            so that what was cleared away is darker than all tissue and not brighter.
+        offset: share of signed scans that are stored with an offset which makes them positive, so
+            that what was cleared away is darker than all tissue instead of brighter.
     """
 
     arbitrary: Share = 0.1
@@ -160,21 +162,21 @@ class Contrast(Config):
 
 
 class Artefacts(Config):
-    """What a scanner adds; signals relative to the contrast between tissues.
+    """What a scanner adds; signals are relative to the contrast between tissues.
 
     Attributes:
-        texture, noise: SD, relative to white matter; noise is Rician but for signed T1-IR.
-        noise_grain: the noise is smoothed by a Gaussian of this SD in voxels, as that of scans
-            which were interpolated.
+        texture, noise: SD, relative to white matter; noise is Rician except in signed T1-IR.
+        noise_grain: the noise is smoothed by a Gaussian of this SD in voxels, as in scans that
+            were interpolated.
         grain_mm: the texture is noise, smoothed by a Gaussian of this SD.
         bias: SD of the logarithm of the bias field.
         bias_mm: the bias field is noise, smoothed by a Gaussian of this SD.
         blur_mm: SD of the in-plane blur.
-        thick: share of scans other than T1 that were sampled anew from thicker slices, which
-            leaves them blurred along the slices, by `thick_mm`.
-        shift_mm: largest misregistration along each axis; none for T1, which the labels follow.
-        ratio: share of the T1 scans with a background which are the ratio of two images, as
-            MP2RAGE's: noise of the whole scale where there is no signal.
+        thick: share of scans other than T1 that were resampled from thicker slices, which leaves
+            them blurred across the slices, by `thick_mm`.
+        shift_mm: misregistration along each axis, either way; none for T1, which the labels follow.
+        ratio: share of T1 scans with a background that are the ratio of two images, as in
+            MP2RAGE: noise over the whole scale where there is no signal.
     """
 
     texture: ShareRange = (0.0, 0.06)
@@ -194,7 +196,7 @@ class Randomisation(Config):
     """The ranges of `voxres phantom --randomise`.
 
     Attributes:
-        geometry, outside, contrast, artefacts: see there.
+        geometry, outside, contrast, artefacts: see their classes.
         lesions: None for the anatomy's own: `Lesions()` in label maps, 3 to 8 of 2 to 5 mm in the
             packaged anatomy.
     """

@@ -19,7 +19,7 @@ from voxres_tf.phantom.tissues import CLASSES, Tissue
 from voxres_tf.volume import Volume
 
 GENERATOR_FORMAT = 8
-"""Changes whenever the same arguments give other values, so that no data set mixes the two."""
+"""Changes whenever the same arguments give new values, so that no data set mixes old and new."""
 
 Number = TypeVar("Number", int, float)
 
@@ -39,9 +39,9 @@ def randomised_subject(
 
     Args:
         head: the anatomy.
-        config: the ranges.
+        config: ranges to draw from.
         seed: 0 or more.
-        number: of the subject.
+        number: number of the subject.
 
     Returns:
         `T1`, `T1_IR`, `T2_FLAIR` (int16) and `labels` (uint8, 0..3 over the whole brain, cerebellum
@@ -52,9 +52,9 @@ def randomised_subject(
         ConfigError: if the ranges leave no brain in the field of view.
     """
     rng = np.random.default_rng([seed, number, 2])
-    # Another stream, so that whether a scan is a ratio changes nothing else.
+    # A separate stream, so that whether a scan is a ratio changes nothing else.
     ratio = np.random.default_rng([seed, number, 3])
-    # A low or high slab may lie beside the brain, and would hold nothing to learn from.
+    # A low or high slab may miss the brain and would then hold nothing to learn from.
     for _ in range(_MOST_DRAWS):
         found = _draw_subject(rng, ratio, head, config)
         if found["labels"].data.any():
@@ -99,7 +99,7 @@ def _draw_subject(
         lifted = bool((image < 0).any()) and rng.random() < config.contrast.offset
         offset = _STORED_SCALE * (rng.random() - measured.min()) if lifted else 0.0
         scan = store(measured, _STORED_SCALE, offset)
-        # What was cleared away, or never stored, is 0 and not noise.
+        # What was cleared away or never stored is 0, not noise.
         found[name] = Volume(np.where(air & dark, np.int16(0), scan), grid)
     return found | {"labels": Volume(classes, grid)}
 
@@ -131,7 +131,7 @@ def _draw_geometry(rng: np.random.Generator, config: Geometry) -> tuple[Size, Po
 
 
 def _with_slices(axis: int, values: tuple[Number, Number, Number]) -> tuple[Number, Number, Number]:
-    """Two values of the plane and one of the slices, the latter moved to an axis."""
+    """Two in-plane values and one across the slices, with the latter moved to an axis."""
     first, second, across = values
     return ((across, first, second), (first, across, second), (first, second, across))[axis]
 
@@ -165,5 +165,5 @@ def _noise(rng: np.random.Generator, size: Size, grain_mm: float) -> Field:
 
 
 def _level(noise: Field, share: float) -> float:
-    """What that share of the values exceeds."""
+    """The level that this share of the values exceeds."""
     return float(np.quantile(noise.values, 1 - share))

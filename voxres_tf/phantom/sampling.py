@@ -19,11 +19,11 @@ class Size:
     """The grid of a phantom.
 
     Attributes:
-        shape: voxels.
-        spacing_mm: of the voxels.
-        samples: points per voxel along each axis that its partial volume is averaged over; odd, so
-            that no voxel is half one tissue and half another, which `largest_share` would always
-            give to the same one of them and so make it larger.
+        shape: voxels along each axis.
+        spacing_mm: voxel spacing.
+        samples: points per voxel along each axis over which partial volume is averaged. Odd, so
+            that no voxel is half one tissue and half another: `largest_share` would always give
+            it to the same one and so enlarge that tissue.
     """
 
     shape: tuple[int, int, int]
@@ -32,17 +32,17 @@ class Size:
 
     @property
     def half_mm(self) -> tuple[float, float, float]:
-        """Half the sides of the field of view."""
+        """Half the side lengths of the field of view."""
         x, y, z = (n * mm / 2 for n, mm in zip(self.shape, self.spacing_mm, strict=True))
         return (x, y, z)
 
     @property
     def slice_axis(self) -> int:
-        """The axis across the slices: of those with the most points per voxel the last."""
+        """The axis across the slices: the last one with the most points per voxel."""
         return 2 - int(np.argmax(self.samples[::-1]))
 
     def grid(self) -> Grid:
-        """RAS, voxel n / 2 at 0 mm, sform and qform both set with code 1."""
+        """The grid in RAS, with voxel n / 2 at 0 mm, and sform and qform both set with code 1."""
         affine = np.diag((*self.spacing_mm, 1.0))
         affine[:3, 3] = [-half for half in self.half_mm]
         return Grid(self.shape, affine, affine, 1, affine, 1)
@@ -75,8 +75,8 @@ def largest_share(mixed: Floats, codes: Sequence[int]) -> NDArray[np.uint8]:
 
     Args:
         mixed: fractions of the tissues, float32 [T, ...].
-        codes: of each tissue, 0 or more; several tissues may share one. Of two that fill equal
-            parts the lower wins.
+        codes: code of each tissue, 0 or more; several tissues may share one. If two codes fill
+            equal parts, the lower wins.
 
     Returns:
         uint8 [...].

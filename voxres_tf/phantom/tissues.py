@@ -1,4 +1,4 @@
-"""What a head is made of, and how data sets name it."""
+"""What a head is made of, and how data sets label it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Tissue(IntEnum):
-    """What the phantoms are made of; the last ones occur in label maps only."""
+    """What phantoms are made of; those from `CAUDATE` on occur in label maps only."""
 
     AIR = 0
     CORTEX = 1

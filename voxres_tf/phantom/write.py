@@ -42,26 +42,26 @@ def write_phantom(
 ) -> list[Path]:
     """Write `out/TrainingData/{1..subjects}` and `out/TestData/{1..test_subjects}`.
 
-    Each folder appears when it is whole. A call that was interrupted, or one that asks for more
-    subjects of the same people, goes on with what is there. With `overwrite` the folders of these
-    subjects are made anew, others are left alone.
+    Each folder appears once it is complete. After an interruption, or when asked for more subjects
+    of the same people, a call continues with the existing ones. With `overwrite`, the folders of
+    these subjects are made again; others are left alone.
 
     Args:
-        out: folder; created.
-        subjects: of the training series.
+        out: folder; created if needed.
+        subjects: number of subjects in the training series.
         seed: 0 or more.
         size: a name in `sampling.SIZES`.
-        test_subjects: of the test series.
-        heads: anatomies, which the subjects take in turn, first those to learn from: with one for
+        test_subjects: number of subjects in the test series.
+        heads: anatomies that the subjects take in turn, the training series first: with one for
             each subject, nobody is in both series.
-        overwrite: whether what is there is replaced, equal subjects too.
+        overwrite: whether existing folders are replaced, even if they hold the same subjects.
 
     Returns:
-        the folders of the subjects, in order; none for no subjects.
+        The folders of the subjects, in order; empty for no subjects.
 
     Raises:
-        OutputExistsError: if one of them is there and holds something else, or `out` holds another
-            data set's manifest, before any is made.
+        OutputExistsError: if one of them exists and holds something else, or `out` holds another
+            data set's manifest; raised before any is made.
         ConfigError, DataError: as `generate_subject`.
     """
     series = {"TrainingData": subjects, "TestData": test_subjects}
@@ -88,15 +88,15 @@ def write_phantom(
 def write_real(out: Path, *, overwrite: bool = False) -> Path:
     """Write the packaged MNI152 T1 and its tissues as a data set of one subject.
 
-    The T1 is an average of real scans, skull-stripped. Its labels are that of
-    grey matter (2), white matter (3) and what they leave (1) which fills most of a voxel.
+    The T1 is a skull-stripped average of real scans. The label of a voxel is what fills the largest
+    part of it: grey matter (2), white matter (3) or the remainder (1).
 
     Returns:
-        the manifest `out/manifest.csv` (columns subject, t1, label, scheme); the volumes
+        The manifest `out/manifest.csv` (columns subject, t1, label, scheme); the volumes
         are `out/mni152/{T1,labels}.nii.gz`.
 
     Raises:
-        OutputExistsError: if the manifest, the folder, or another data set is there.
+        OutputExistsError: if the manifest, the folder, or another data set exists.
         DataError: if the packaged maps are missing.
     """
     folder, manifest = out / "mni152", out / MANIFEST_NAME

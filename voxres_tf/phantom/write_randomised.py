@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
 
 from voxres_tf.dataset.layouts import MANIFEST_NAME
 from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import VoxResError, message
-from voxres_tf.files import locked, refuse_existing, write_json
+from voxres_tf.files import locked, refuse_existing, remove, write_json
 from voxres_tf.phantom.folders import (
     NOTE_FILE,
     RECIPE_FILE,
@@ -44,24 +42,24 @@ def write_randomised(
 ) -> Path:
     """Write subjects of every contrast and resolution, `out/{1..subjects}`, and their manifest.
 
-    A call that was interrupted, or one that asks for more subjects, goes on with what is there.
+    After an interruption, or when asked for more subjects, a call continues with the existing ones.
 
     Args:
-        out: folder; created.
+        out: folder; created if needed.
         subjects: how many.
         seed: 0 or more.
-        heads: anatomies, which the subjects take in turn.
-        config: the ranges.
-        overwrite: whether what is there is replaced, subjects of this recipe too.
-        inputs: files that are read beside the anatomies; they are never replaced.
+        heads: anatomies that the subjects take in turn.
+        config: ranges to draw from.
+        overwrite: whether existing output is replaced, even subjects of this recipe.
+        inputs: files that are read besides the anatomies; they are never replaced.
 
     Returns:
-        the manifest `out/manifest.csv`.
+        The manifest `out/manifest.csv`.
 
     Raises:
         OutputExistsError: if `out` holds subjects of another recipe, another data set, or a
-            manifest or a folder that is in the way; before any subject is made.
-        DataError: if an anatomy cannot be read; if it is the first, nothing was replaced.
+            manifest or a folder that is in the way; raised before any subject is made.
+        DataError: if an anatomy cannot be read; if it is the first, nothing has been replaced.
         ConfigError: as `randomised_subject`, or if an output is an input.
     """
     recipe = {
@@ -87,12 +85,13 @@ def write_randomised(
             (folder, randomised_subject(heads[(n - 1) % len(heads)], config, seed, n))
             for folder, n in shown(left)
         )
-        # Whatever is wrong with ranges or anatomies shall cost nothing that is there.
+        # Draw one subject first: faulty ranges or anatomies must not destroy existing output.
         first = list(islice(drawn, 1))
         if not goes_on:
-            # The old recipe goes first and the new one comes last, so that a call which is killed
-            # between them leaves nothing that a later one would go on with.
-            _remove(old)
+            # The old recipe is removed first and the new one written last, so that a call killed in
+            # between leaves nothing that a later call would continue with.
+            for path in old:
+                remove(path)
             write_json(out / RECIPE_FILE, recipe)
         for folder, volumes in chain(first, drawn):
             write_folder(folder, volumes, recipe)
@@ -113,17 +112,3 @@ def _randomised_before(out: Path, folders: Sequence[Path]) -> list[Path]:
         for folder in noted
         if folder.name.isdigit() and "randomisation" in (read_note(folder / NOTE_FILE) or {})
     )
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            why = error.strerror or error
-            raise VoxResError(
-                message(path, "a path that can be replaced", why, "choose another output")
-            ) from error

@@ -1,4 +1,4 @@
-"""Prepared subjects on disk, under a key of everything that they are made from."""
+"""Prepared subjects on disk, each under a key derived from everything that it is made from."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from tqdm import tqdm
 from voxres_tf.config import PreprocessConfig
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import DataError, VoxResError, message
-from voxres_tf.files import atomic_path, file_hash, json_hash, sweep
+from voxres_tf.files import atomic_path, file_hash, json_hash
 from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import image_parts
 
 CACHE_FORMAT = 2
-"""Counts up whenever the same files and config would give other channels."""
+"""Increases whenever the same files and config would give different channels."""
 
-RESAMPLED_FORMAT = 2
-"""Counts up whenever only those would be others that are resampled."""
+RESAMPLED_FORMAT = 1
+"""Increases whenever only resampled channels would be different."""
 
 
 @dataclass(frozen=True)
 class CachedSubject:
-    """A prepared subject whose arrays stay on disk: a crop reads the pages that it needs.
+    """A prepared subject whose arrays stay on disk: a crop reads only the pages that it needs.
 
-    Every access maps the file anew and the mapping goes with the array, so that the memory of a
-    process does not grow with the subjects that it has met.
+    Every access maps the file again, and the mapping is released with the array, so a process's
+    memory does not grow with the number of subjects it has used.
 
     Attributes:
-        id: of the subject.
-        entry: its folder in the cache, named by its key.
-        channel_names: of the channels of `image`, as `PreprocessConfig.channels` has them.
+        id: id of the subject.
+        entry: its folder in the cache, named after its key.
+        channel_names: names of the channels of `image`, as in `PreprocessConfig.channels`.
         context: file of a first stage's probability map, float [X, Y, Z, K]; None without one.
     """
 
@@ -58,14 +58,14 @@ class CachedSubject:
 
     @property
     def parts(self) -> list[NDArray[Any]]:
-        """What makes the network's channels, on disk: `image` and, if there is one, `context`."""
+        """The arrays on disk that make up the network's channels: `image` and any `context`."""
         return [self.image, *([_mapped(self.context)] if self.context else [])]
 
     def look(self) -> None:
         """Read how the files are laid out, so that no later access parses a header.
 
-        NumPy parses headers as Python, which beside TensorFlow's tracing in another thread fails
-        now and then ("AST constructor recursion depth mismatch", python/cpython#106905).
+        NumPy parses headers as Python, which occasionally fails while TensorFlow traces in another
+        thread ("AST constructor recursion depth mismatch", python/cpython#106905).
         """
         _ = self.parts, self.classes, self.scored, self.tissue
 
@@ -74,7 +74,7 @@ class CachedSubject:
         return np.concatenate([part.astype(np.float32) for part in self.parts], axis=-1)
 
     def with_context(self, file: Path) -> CachedSubject:
-        """The same subject with a probability map as further channels."""
+        """The same subject with a probability map as additional channels."""
         return replace(self, context=file)
 
     @property
@@ -90,12 +90,12 @@ class CachedSubject:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Where a voxel has weight, bool [X, Y, Z]."""
+        """Which voxels have weight, bool [X, Y, Z]."""
         return self._map("scored")
 
     @property
     def tissue(self) -> NDArray[np.int16]:
-        """Positions of the scored voxels of classes 1.., int16 [N, 3]."""
+        """Positions of the scored voxels of classes 1 and above, int16 [N, 3]."""
         return self._map("tissue")
 
     def _map(self, name: str) -> NDArray[Any]:
@@ -113,16 +113,16 @@ def _mapped(path: Path) -> NDArray[Any]:
 
 @cache
 def _layout(path: Path, _changed_ns: int, _size: int) -> Mapping[str, Any]:
-    """What `numpy.memmap` must be told of an array's file."""
+    """The arguments that `numpy.memmap` needs for an array's file."""
     array: np.memmap[Any, Any] = np.load(path, mmap_mode="r")
     order = "C" if array.flags.c_contiguous else "F"
     return {"dtype": array.dtype, "shape": array.shape, "offset": array.offset, "order": order}
 
 
 def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
-    """Key of a subject's entry: contents of its files, label scheme, config, format version.
+    """Key of a subject's entry, from its files' contents, label scheme, config and format version.
 
-    Names and places of files are not part of it, nor is the subject's id.
+    File names and locations are not part of it, nor is the subject's id.
     """
     resampled = {"resampled": RESAMPLED_FORMAT} if config.resolution else {}
     return json_hash(
@@ -132,7 +132,7 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,
             "scheme": scheme(files.scheme).meaning,
-            # What is None was added later and changes nothing: entries of earlier configs stay.
+            # Fields that are None were added later and change nothing: older entries stay valid.
             "config": config.model_dump(mode="json", exclude_none=True),
         }
     )
@@ -150,7 +150,6 @@ def cached(
     Raises:
         DataError: if a subject cannot be read or has no tissue to learn from.
     """
-    sweep(folder)
     progress = tqdm(list(subjects), desc="Preparing", unit="subject", disable=None)
     return [_entry(files, config, folder) for files in progress]
 

@@ -28,13 +28,13 @@ class Prepared:
     """What the network sees of a subject, in canonical right-anterior-superior order.
 
     Attributes:
-        id: of the subject.
-        image: float32 [X, Y, Z, C], channels as `channels` names them.
+        id: id of the subject.
+        image: float32 [X, Y, Z, C], with the channels named in `channels`.
         channels: their names, from the config.
-        grid: the subject's own; `on_own_grid` leads back to it.
+        grid: the subject's own grid; `on_own_grid` leads back to it.
         working: the voxels of `image`, `classes` and `scored`.
         classes: uint8 [X, Y, Z], in the order of the class names, or None without labels.
-        scored: bool [X, Y, Z], False where a voxel weighs nothing, or None without labels.
+        scored: bool [X, Y, Z], False where a voxel has no weight, or None without labels.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Prepared:
     scored: NDArray[np.bool_] | None = None
 
     def on_own_grid(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What a network says of `image`, on the voxels and axes of the subject's own grid.
+        """Bring a network's output for `image` to the voxels and axes of the subject's own grid.
 
         Args:
             probabilities: float32 [X, Y, Z, K], of the shape of `image`.
@@ -57,7 +57,7 @@ class Prepared:
         """The most probable class of each voxel of the subject's own grid, uint8 [X, Y, Z].
 
         Args:
-            probabilities: as of `on_own_grid`.
+            probabilities: as in `on_own_grid`.
         """
         return from_canonical(labels_back(probabilities, self.working), self.grid)
 
@@ -65,11 +65,11 @@ class Prepared:
 def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
     """Make the channels of a subject, and merge its labels if it has any (paper, section 3.1).
 
-    Spacings that the config's resolution does not take are resampled before anything else.
-    Every modality gives itself and, if the config says so, itself minus its Gaussian-smoothed
-    copy after CLAHE; every axial slice of every channel has zero mean and unit variance. The
-    channels of a modality that the subject lacks are 0, the mean of every slice: who calls this
-    has seen to it that the network may meet such a subject.
+    Spacings that the config's resolution does not accept are resampled before anything else. Each
+    modality gives a channel and, if the config says so, a second one: itself minus its
+    Gaussian-smoothed copy, then CLAHE. Every axial slice of every channel has zero mean and unit
+    variance. The channels of a modality that the subject lacks are 0, the mean of every slice; the
+    caller has to check beforehand that the network accepts such a subject.
 
     Raises:
         DataError: if a label code is unknown to the subject's scheme, or a spacing is absurd.
@@ -85,14 +85,15 @@ def prepare(subject: Subject, config: PreprocessConfig) -> Prepared:
 
 
 def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
-    """The modalities of a subject as they are, of which `with_channels` makes the network's input.
+    """Stack the raw modalities of a subject, from which `with_channels` makes the network's input.
 
     Args:
-        subject: whose labels are left alone.
-        config: of the model; its resolution is kept as in `prepare`.
+        subject: the subject; its labels are ignored.
+        config: the model's config; its resolution applies as in `prepare`.
 
     Returns:
-        float32 [X, Y, Z, M] in the order of `config.modalities`; one that the subject lacks is 0.
+        A subject whose `image` is float32 [X, Y, Z, M] in the order of `config.modalities`; a
+        modality that the subject lacks is 0.
 
     Raises:
         DataError: if a spacing is absurd.
@@ -107,7 +108,7 @@ def stack_modalities(subject: Subject, config: PreprocessConfig) -> Prepared:
 
 
 def with_channels(raw: Prepared, config: PreprocessConfig) -> Prepared:
-    """The channels of what `stack_modalities` gave; those of a modality that is 0 are 0."""
+    """Make the channels from `stack_modalities`' result; those of a modality that is 0 are 0."""
     originals = np.moveaxis(raw.image, -1, 0)
     channels = [normalise_slices(volume) for volume in originals]
     if config.filtered:

@@ -13,7 +13,7 @@ Array = NDArray[np.float32]
 HISTOGRAM_BINS = 256
 ROBUST_PERCENTILES = (0.5, 99.5)
 FLAT_DEVIATION = 1e-9
-"""A slice whose SD is at most this share of its largest value is constant but for rounding."""
+"""A slice whose SD is at most this share of its largest value is constant except for rounding."""
 
 
 def normalise_slices(volume: NDArray[Any]) -> Array:
@@ -36,12 +36,12 @@ def normalise_slices(volume: NDArray[Any]) -> Array:
 def subtract_gaussian(volume: NDArray[Any], *, sigma: float, radius: int) -> Array:
     """The volume minus its in-plane Gaussian-smoothed copy (paper, section 3.1).
 
-    Slow changes of brightness, such as a coil's bias field, leave with the smoothed copy.
+    Slow changes of brightness, such as a coil's bias field, are removed with the smoothed copy.
 
     Args:
         volume: [X, Y, Z], any real dtype.
-        sigma: of the Gaussian, in voxels.
-        radius: the kernel is cut at this many voxels from its centre.
+        sigma: SD of the Gaussian, in voxels.
+        radius: the kernel is cut off at this many voxels from its centre.
 
     Returns:
         float32 [X, Y, Z].
@@ -54,12 +54,12 @@ def subtract_gaussian(volume: NDArray[Any], *, sigma: float, radius: int) -> Arr
 def equalise_slices(volume: Array, *, tile: int, clip: float) -> Array:
     """Contrast-limited adaptive histogram equalisation of every slice (paper, section 3.1).
 
-    Values are first cut at two percentiles of the whole volume, so that one bright vessel does
+    Values are first clipped at two percentiles of the whole volume, so that one bright vessel does
     not squeeze the tissues into a few bins, and so that the result does not depend on the scale.
 
     Args:
         volume: float32 [X, Y, Z].
-        tile: side of a tile in voxels; at most the slice itself.
+        tile: side of a tile in voxels, limited to the size of the slice.
         clip: contrast limit in multiples of a flat histogram's bin (OpenCV's scale).
 
     Returns:

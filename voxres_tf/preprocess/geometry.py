@@ -1,7 +1,7 @@
 """The grid that a network works on: which axes are resampled to it, and the way back.
 
-Everything here is separable and happens along the canonical axes, one after the other: memory
-holds little more than the volume before and after a step.
+Everything here is separable and works along one canonical axis after the other, so memory holds
+little more than the volume before and after a step.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from voxres_tf.errors import DataError, message
 from voxres_tf.grid import Grid
 
 TOLERANCE_MM = 1e-3
-"""A spacing that is this close to a range counts as in it: headers keep few digits."""
+"""A spacing this close to a range counts as inside it, since headers keep few digits."""
 
 LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
 """Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
 
-TIE = 1e-6
-"""Halves of a voxel are rounded down, whatever the last digit of a spacing is."""
+PARTS = 10**6
+"""Voxel counts are first rounded to multiples of 1 / PARTS, so that the last digit of a spacing
+cannot decide how a count halfway between two integers is rounded."""
 
 _SLAB = 16
-_ASIDE = 0.01  # Of a working voxel: what labels are looked for off its centre, to have no ties.
+_ASIDE = 0.01  # Share of a working voxel by which labels are read off its centre, against ties.
 
 Array = NDArray[np.float32]
 Triple = tuple[float, float, float]
@@ -40,11 +41,11 @@ Triple = tuple[float, float, float]
 class WorkingGrid:
     """The voxels that a network sees of a scan, along its right, anterior and superior axes.
 
-    Both grids have one centre; their fields of view differ by half a working voxel at most.
+    Both grids have the same centre; their fields of view differ by at most half a working voxel.
 
     Attributes:
-        own_shape, own_spacing_mm: of the scan, in canonical order.
-        shape, spacing_mm: of what the network sees.
+        own_shape, own_spacing_mm: shape and spacing of the scan, in canonical order.
+        shape, spacing_mm: shape and spacing of what the network sees.
     """
 
     own_shape: tuple[int, int, int]
@@ -54,7 +55,7 @@ class WorkingGrid:
 
     @property
     def resampled(self) -> tuple[int, ...]:
-        """The axes that differ; none for a scan that is taken as it comes."""
+        """The axes that differ; empty for a scan that is used unchanged."""
         return tuple(a for a in range(3) if self.spacing_mm[a] != self.own_spacing_mm[a])
 
     @property
@@ -78,17 +79,17 @@ class WorkingGrid:
 
 
 def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacing") -> WorkingGrid:
-    """The grid on which a network works on a scan (docs/geometry.md).
+    """The grid on which a network processes a scan (docs/geometry.md).
 
     In plane, a spacing outside the range becomes the target; between slices, the nearest bound.
 
     Args:
-        grid: of the scan.
-        resolution: what the network takes; None takes every spacing as it comes.
-        where: what an error is about.
+        grid: grid of the scan.
+        resolution: spacings that the network accepts; None leaves every spacing unchanged.
+        where: what an error message refers to.
 
     Raises:
-        DataError: if a spacing is below `LEAST_MM` or it would have more than `MOST_VOXELS`.
+        DataError: if a spacing is below `LEAST_MM` or the grid would exceed `MOST_VOXELS`.
     """
     canonical = grid.canonical()
     (nx, ny, nz), own = canonical.shape, canonical.spacing_mm
@@ -97,7 +98,7 @@ def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacin
     x, y = (_in_plane(mm, resolution) for mm in own[:2])
     z = _between_slices(own[2], resolution)
     mx, my, mz = (
-        max(1, round(n * before / after - TIE))
+        max(1, round(round(n * before / after * PARTS) / PARTS))
         for n, before, after in zip((nx, ny, nz), own, (x, y, z), strict=True)
     )
     if min(own) < LEAST_MM or mx * my * mz > MOST_VOXELS:
@@ -108,14 +109,14 @@ def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacin
 
 
 def resample_image(data: NDArray[Any], working: WorkingGrid) -> NDArray[Any]:
-    """A scan on the working grid: linear, after a Gaussian along axes whose voxels grow.
+    """Resample a scan to the working grid: linear, after a Gaussian along axes whose voxels grow.
 
     Args:
         data: [X, Y, Z] in canonical order, any real dtype.
-        working: of this scan.
+        working: working grid of this scan.
 
     Returns:
-        float32 of the working shape; `data` itself where nothing is resampled.
+        float32 of the working shape; `data` itself if nothing is resampled.
     """
     if not working.resampled:
         return data
@@ -131,18 +132,18 @@ def resample_image(data: NDArray[Any], working: WorkingGrid) -> NDArray[Any]:
 def resample_labels(
     classes: NDArray[np.uint8], scored: NDArray[np.bool_], working: WorkingGrid
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Labels on the working grid: each voxel gets what fills the largest part of it.
+    """Resample labels to the working grid: each voxel gets what fills the largest part of it.
 
-    Of two classes that fill half of it each, the one on the far side wins, whichever it is: a rule
-    that named a class would make that one larger.
+    If two classes fill half of it each, the one on the far side wins, whichever it is: a rule that
+    preferred a certain class would enlarge that class.
 
     Args:
         classes: uint8 [X, Y, Z] in canonical order.
         scored: bool [X, Y, Z].
-        working: of their scan.
+        working: working grid of their scan.
 
     Returns:
-        Both of the working shape; themselves where nothing is resampled.
+        Both in the working shape; the inputs themselves if nothing is resampled.
     """
     if not working.resampled:
         return classes, scored
@@ -159,17 +160,17 @@ def resample_labels(
 
 
 def resample_back(probabilities: Array, working: WorkingGrid) -> Array:
-    """Probabilities on the scan's own voxels again, linear along each axis.
+    """Resample probabilities back to the scan's own voxels, linearly along each axis.
 
     Args:
         probabilities: float32 [X, Y, Z, K] on the working grid, which sum to 1 over K.
-        working: of the scan.
+        working: working grid of the scan.
 
     Returns:
         float32 [X, Y, Z, K] of the scan's shape, which sum to 1 over K; `probabilities` itself
-        where nothing is resampled.
+        if nothing is resampled.
     """
-    # In this order the planes that are strewn over memory are those of the smaller arrays.
+    # In this order, the planes that are scattered over memory are those of the smaller arrays.
     for axis in reversed(working.resampled):
         probabilities = _linear(probabilities, working.from_own(axis), axis)
     return probabilities
@@ -178,15 +179,15 @@ def resample_back(probabilities: Array, working: WorkingGrid) -> Array:
 def labels_back(probabilities: Array, working: WorkingGrid) -> NDArray[np.uint8]:
     """The most probable class of each of the scan's own voxels.
 
-    As the largest of `resample_back`, slab by slab, so that probabilities on a fine grid, 16 bytes
-    a voxel with four classes, never exist as a whole.
+    Equals the argmax of `resample_back`, but works slab by slab, so that probabilities on a fine
+    grid (16 bytes per voxel with four classes) never exist as a whole.
 
     Args:
         probabilities: float32 [X, Y, Z, K] on the working grid.
-        working: of the scan.
+        working: working grid of the scan.
 
     Returns:
-        uint8 [X, Y, Z] of the scan's shape; of equal ones the first.
+        uint8 [X, Y, Z] of the scan's shape; the first of equally probable classes.
     """
     labels = np.empty(working.own_shape, np.uint8)
     last = working.shape[0] - 1
@@ -216,7 +217,7 @@ def _between_slices(mm: float, resolution: Resolution) -> float:
 
 
 def _linear(values: Array, positions: NDArray[np.float64], axis: int) -> Array:
-    """Values at positions along an axis; beyond the ends those of the ends."""
+    """Values at positions along an axis; beyond its ends, the values at the ends."""
     source = np.moveaxis(values, axis, 0)
     last = len(source) - 1
     inside = np.clip(positions, 0, last)
@@ -226,7 +227,7 @@ def _linear(values: Array, positions: NDArray[np.float64], axis: int) -> Array:
     planes = np.moveaxis(result, axis, 0)
     weights = (inside - low).astype(np.float32)
     for plane, index, weight in zip(planes, low, weights, strict=True):
-        # In this form a constant stays itself to the last bit.
+        # In this form, a constant stays the same to the last bit.
         np.subtract(source[min(index + 1, last)], source[index], out=plane)
         plane *= weight
         plane += source[index]
@@ -234,7 +235,7 @@ def _linear(values: Array, positions: NDArray[np.float64], axis: int) -> Array:
 
 
 def _mean_within(values: Array, working: WorkingGrid, axis: int) -> Array:
-    """The mean of the scan's values within each working voxel, a trifle aside, along an axis."""
+    """The mean of the scan's values within each working voxel along an axis, slightly shifted."""
     size, half = working.own_shape[axis], working.factor(axis) / 2
     start = [(1, 0) if a == axis else (0, 0) for a in range(values.ndim)]
     integral = np.pad(np.cumsum(values, axis, dtype=np.float32), start)

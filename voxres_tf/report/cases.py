@@ -14,7 +14,7 @@ from voxres_tf.errors import DataError, message
 from voxres_tf.labels import CLASS_NAMES
 
 _MARGIN_MM = 14.0
-# Between the base and the top of the brain, where all tissues are to be seen.
+# Fractions of the height between the brain's base and top where all tissues are visible.
 _LOWEST, _HIGHEST = 0.35, 0.92
 ValueT = TypeVar("ValueT", bound=np.generic)
 
@@ -25,12 +25,12 @@ class Case:
 
     Attributes:
         image: any real numbers, [X, Y, Z].
-        prediction: classes, places in `class_names`, of that shape.
-        reference: the same of a reference; None where there is none.
+        prediction: classes as positions in `class_names`, of the same shape.
+        reference: the same for a reference; None if there is none.
         spacing_mm: distance between voxel centres along the three axes.
-        title: stands above.
+        title: text above the slices.
         dice: class -> Dice, added to the title; None is drawn as "-".
-        scored: bool, of that shape; voxels where it is False get no outlines.
+        scored: bool, of the same shape; voxels where it is False get no outlines.
         class_names: the background first.
 
     Raises:
@@ -56,12 +56,12 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A slice as it is drawn: x grows to the subject's right, which goes on the left.
+    """A slice as it is drawn, the subject's right on the left: x grows to the subject's left.
 
     Attributes:
         grey: 0..1, [X, Y].
         labels: "prediction" and, where there is one, "reference" -> classes, [X, Y].
-        extent_mm: sides.
+        extent_mm: lengths of its sides.
         class_names: the background first.
     """
 
@@ -73,11 +73,11 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What is drawn of a case.
+    """The part of a case that is drawn.
 
     Attributes:
         case: the case.
-        slices: how many, at most.
+        slices: number of slices, at most.
     """
 
     case: Case
@@ -85,7 +85,7 @@ class View:
 
     @cached_property
     def labels(self) -> dict[str, NDArray[np.uint8]]:
-        """Classes by row, 0 where they are not scored."""
+        """Classes by name of the row, 0 where they are not scored."""
         scored = self.case.scored
         both = {"prediction": self.case.prediction, "reference": self.case.reference}
         return {
@@ -110,7 +110,7 @@ class View:
 
     @cached_property
     def levels(self) -> list[int]:
-        """Slices in the middles of equal parts of the brain's height."""
+        """Slices in the middles of equal parts of the height from `_LOWEST` to `_HIGHEST`."""
         z = self.box[2]
         shares = (np.arange(self.slices) + 0.5) / self.slices
         wanted = (_LOWEST + (_HIGHEST - _LOWEST) * shares) * (z.stop - 1 - z.start)
@@ -118,7 +118,7 @@ class View:
 
     @cached_property
     def grey(self) -> NDArray[np.float32]:
-        """The image, 0..1 between two percentiles inside the box; zeros for a constant one."""
+        """The image scaled to 0..1 between two percentiles of the box; zeros if it is constant."""
         values = np.nan_to_num(self.case.image[self.box[:2]].astype(np.float32))
         low, high = np.percentile(values[:, :, self.box[2]], (1.0, 99.7))
         span = high - low if high > low else 1.0

@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""The history of a training as a picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from voxres_tf.files import atomic_path
 from voxres_tf.report.panels import class_colours
+from voxres_tf.report.png import write_png
 
 _OUTPUTS = ("main", "aux1", "aux2", "aux3", "aux4")
 # The fused output stands out; the auxiliary ones go from light to dark with their depth.
@@ -26,9 +26,8 @@ def training_curves(path: Path, history_rows: Sequence[Mapping[str, Cell]]) -> N
     Args:
         path: PNG file, written atomically.
         history_rows: rows of a training's history, in order: `epoch`, `main_loss`, `aux1_loss` to
-            `aux4_loss`, `aux_weight`, `learning_rate`, and `val_dice_` with the name of
-            each class. A cell that is missing, None or empty is not drawn. No rows give empty
-            axes.
+            `aux4_loss`, `aux_weight`, `learning_rate`, and `val_dice_` followed by the name of each
+            class. A cell that is missing, None or empty is not drawn. No rows give empty axes.
     """
     figure = Figure(figsize=(12.0, 3.6), facecolor="white", layout="constrained")
     losses, overlap, rates = figure.subplots(1, 3)
@@ -47,8 +46,7 @@ def training_curves(path: Path, history_rows: Sequence[Mapping[str, Cell]]) -> N
         (rates, "Schedules"),
     ):
         _finish(axes, title, logarithmic=axes is not overlap)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    write_png(path, figure, 110)
 
 
 def _curve(
@@ -69,7 +67,7 @@ def _curve(
     if not points:
         return
     epochs, values = zip(*points, strict=True)
-    # A single point makes no line.
+    # A single point draws no line.
     marker = marker or ("o" if len(points) == 1 else "")
     axes.plot(
         epochs, values, color=colour, linewidth=width, marker=marker, markersize=3.5, label=name
@@ -83,7 +81,7 @@ def _finish(axes: Axes, title: str, *, logarithmic: bool) -> None:
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    # A rate that has fallen to 0 cannot be drawn on a logarithmic axis, if it is all there is.
+    # A logarithmic axis cannot draw a rate of 0, so it needs at least one larger value.
     if logarithmic and any(np.max(line.get_ydata()) > 0 for line in axes.lines):
         axes.set_yscale("log")
     if axes.lines:

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 
 from voxres_tf.evaluation.results import SCALE, TISSUES, TITLES, Results
 from voxres_tf.evaluation.scores import FIGURES
-from voxres_tf.files import atomic_path
 from voxres_tf.report.panels import literal
+from voxres_tf.report.png import write_png
 
 # Blue and vermilion of Okabe and Ito, which colour-blind people can tell apart.
 POINT, MEDIAN, BOX, LINE = "#0072b2", "#d55e00", "#e9edf2", "#6b7480"
 _UNITS = {"dice": "%", "hd95_mm": "mm", "avd_percent": "%"}
 _CAPTION = "One point per subject. Box: quartiles; orange: median; line: smallest to largest."
+_LONGEST = 40  # characters of a name beside the panels
 _GOLDEN = 0.618  # successive multiples of it spread evenly over 0 to 1
 
 
@@ -26,8 +27,8 @@ def distributions(path: Path, results: Sequence[Results]) -> None:
 
     Args:
         path: PNG file, written atomically.
-        results: the rows, drawn from top to bottom in their order; none give empty axes. Figures
-            that are undefined are not drawn, and the number of those that are stands beside the
+        results: the rows, drawn from top to bottom in their order; no rows give empty axes.
+            Undefined figures are not drawn; the number of defined ones is then written beside the
             row.
     """
     row_inches = 0.42 * max(len(results), 1)
@@ -40,11 +41,14 @@ def distributions(path: Path, results: Sequence[Results]) -> None:
                 _row(axes, level, row, (tissue, column))
             axes.set_title(f"{tissue} {TITLES[column]} ({_UNITS[column]})", fontsize=11)
             _finish(axes)
-    grid[0, 0].set_yticks(range(len(results)), [literal(r.name) for r in results])
+    grid[0, 0].set_yticks(range(len(results)), [literal(_short(r.name)) for r in results])
     grid[0, 0].set_ylim(max(len(results), 1) - 0.45, -0.55)
     figure.supxlabel(_CAPTION, fontsize=9.5, color="#333333")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    write_png(path, figure, 110)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _row(axes: Axes, level: int, results: Results, key: tuple[str, str]) -> None:

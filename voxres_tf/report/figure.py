@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from voxres_tf.files import atomic_path
 from voxres_tf.report.cases import Case, View
 from voxres_tf.report.panels import (
     BACKGROUND,
@@ -22,18 +21,19 @@ from voxres_tf.report.panels import (
     name_row,
     name_sides,
 )
+from voxres_tf.report.png import write_png
 
 _COLUMNS = 4
 _PANEL_INCHES = 2.6
 _NARROWEST_INCHES = 5.5
-"""Of a picture, so that its heading and its legend have room."""
+"""Least width of a picture, so that its heading and its legend have room."""
 
 _LETTERS_PER_INCH = 10
-"""Of the legend, with what stands between its entries."""
+"""Letters per inch of the legend, including the space between its entries."""
 
 _DIFFERS = "prediction differs from reference"
 _SLIMMEST = 3.0
-"""A panel is at most so many times as long as it is wide, or the other way round."""
+"""A panel is at most this many times as long as it is wide, or the other way round."""
 
 
 def segmentation_figure(path: Path, cases: Sequence[Case]) -> None:
@@ -44,11 +44,10 @@ def segmentation_figure(path: Path, cases: Sequence[Case]) -> None:
 
     Args:
         path: PNG file, written atomically.
-        cases: one or more; without any reference its rows are left out.
+        cases: one or more; if none has a reference, the rows for it are left out.
     """
     figure = _draw([View(case, max(1, _COLUMNS // len(cases))) for case in cases])
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=105, facecolor=figure.get_facecolor())
+    write_png(path, figure, 105)
 
 
 def _draw(views: Sequence[View]) -> Figure:

@@ -25,7 +25,7 @@ def class_colours(names: Sequence[str]) -> dict[str, str]:
     """A colour for each class but the background, the usual ones for CSF, GM and WM.
 
     Args:
-        names: of the classes, without the background; after six others their colours repeat.
+        names: names of the classes without the background; after six others, colours repeat.
     """
     others = [name for name in names if name not in TISSUE_COLOURS]
     free = {name: _OTHER_COLOURS[n % len(_OTHER_COLOURS)] for n, name in enumerate(others)}
@@ -33,18 +33,18 @@ def class_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def literal(text: str) -> str:
-    """A text in which no dollar sign starts a formula."""
+    """Escape the dollar signs of a text, so that none starts a formula."""
     return text.replace("$", r"\$")
 
 
 def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float]) -> None:
-    """Draw one row of a slice.
+    """Draw the panel of a slice in one row.
 
     Args:
-        axes: where; left empty if `plane` lacks what is asked for.
+        axes: axes to draw on; left empty if `plane` lacks what the row shows.
         plane: the slice.
         name: "scan", "prediction", "reference" or "disagreement".
-        sides_mm: of the panel, in whose middle the slice is drawn.
+        sides_mm: sides of the panel; the slice is drawn in its middle.
     """
     axes.set_axis_off()
     width, height = plane.extent_mm
@@ -103,6 +103,6 @@ def _outlines(
         if mask.any() and not mask.all():
             tint = ListedColormap([to_rgba(colour, 0.0), to_rgba(colour, 0.22)])
             axes.imshow(mask.T, cmap=tint, origin="lower", extent=extent, interpolation="nearest")
-            # Above one half the line runs inside its own tissue, so neighbours do not cover it.
+            # Above 0.5, the line runs inside its own tissue, so neighbours do not cover it.
             if min(mask.shape) > 1:
                 axes.contour(*centres, mask.T, levels=[0.75], colors=[colour], linewidths=0.7)

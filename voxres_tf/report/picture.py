@@ -1,4 +1,4 @@
-"""A segmentation on disk as a picture: over its scan, and beside a reference."""
+"""Cases for pictures from files: a segmentation over its scan, and beside a reference."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def segmented_case(
     title: str,
     class_names: Sequence[str] = CLASS_NAMES,
 ) -> Case:
-    """What a picture shows of a scan and its segmentation.
+    """The case of a scan and its segmentation.
 
     Args:
         scan: of any axis order and dtype.
-        segmentation: codes 0.. on the scan's grid, the places of `class_names`.
-        title: stands above.
+        segmentation: codes 0.. on the scan's grid, positions in `class_names`.
+        title: text above the slices.
         class_names: the background first.
 
     Raises:
@@ -56,13 +56,13 @@ def compared_case(
     protocol: str = "mrbrains13",
     coding: str = "auto",
 ) -> Case:
-    """The same beside a reference.
+    """The case of a scan and its segmentation beside a reference.
 
     Args:
         scan: see `segmented_case`.
-        segmentation: codes on the scan's grid, the places of the reference's classes.
+        segmentation: codes on the scan's grid, positions in the reference's classes.
         reference: its file, or a manifest that names it; what the protocol leaves out is not drawn.
-        title: stands above.
+        title: text above the slices.
         dice: class -> Dice, written below the title.
         protocol: see `evaluation.reference.read_reference`.
         coding: see there.

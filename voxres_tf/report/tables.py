@@ -19,20 +19,20 @@ PICTURE = "distributions.png"
 def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = False) -> list[Path]:
     """Write `table1.csv`, `differences.csv`, `table1.md` and `distributions.png`.
 
-    A new folder appears when it is whole. With `overwrite` each of the four files takes the place
-    of its forerunner, and others in the folder are left alone.
+    A new folder appears only when it is complete. With `overwrite`, each of the four files replaces
+    its predecessor, and other files in the folder are left alone.
 
     Args:
         out: the folder.
         results: the rows of the table in their order, at least one.
-        overwrite: write into a folder that is there.
+        overwrite: write into an existing folder.
 
     Returns:
         The four files.
 
     Raises:
-        DataError: for no results.
-        OutputExistsError: if `out` is there and not to be overwritten, or is a file.
+        DataError: if there are no results.
+        OutputExistsError: if `out` exists and may not be overwritten, or is a file.
     """
     if not results:
         raise DataError(message(out, "a table has rows", "none", "name score files"))
@@ -44,6 +44,11 @@ def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = Fal
     else:
         with atomic_path(out) as temporary:
             _write(temporary, results)
+    return outputs_in(out)
+
+
+def outputs_in(out: Path) -> list[Path]:
+    """The four files that `write_tables` writes to a folder."""
     return [out / name for name in (TABLE, DIFFERENCES, PAGE, PICTURE)]
 
 

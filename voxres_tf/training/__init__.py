@@ -1,4 +1,4 @@
-"""Crops, objective and the course of a training. Importing it starts TensorFlow."""
+"""Training: crops, objective and training loop. Importing this package imports TensorFlow."""
 
 from voxres_tf.runtime import import_tensorflow
 

@@ -1,13 +1,13 @@
-"""The moving average of the weights: what validation and the saved weights take, if it is kept.
+"""The moving average of the weights; if it is kept, validation and saved weights use it.
 
-The optimiser keeps it, so that it is part of the checkpoint. The training goes on with the raw
+The optimiser keeps it, so it is part of the checkpoint. Training itself continues with the raw
 weights.
 
-The running mean and variance of batch normalisation are those of the raw weights and are left so.
-They are running means themselves, measured while the raw network ran; to measure them for the
-averaged weights would need a pass over the data before every use. The two networks come together
-as the learning rate falls to 0, so that the last weights suffer least; in the middle of a training,
-validation may show less than the averaged weights could do.
+The running mean and variance of batch normalisation stay those of the raw weights. They are running
+means themselves, measured while the raw network ran; measuring them for the averaged weights would
+need a pass over the data before every use. The two networks converge as the learning rate falls to
+0, so the last weights suffer least; in the middle of a training, validation may show less than the
+averaged weights could achieve.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from voxres_tf.files import atomic_path
 
 @contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
-    """Inside the block the trainable weights are their moving averages, behind it the raw ones.
+    """Replace the trainable weights by their moving averages within the block.
 
-    Where the optimiser keeps no averages, nothing changes.
+    The raw weights are restored afterwards. If the optimiser keeps no averages, nothing changes.
 
     Args:
-        model: compiled; at least one step has been made.
+        model: compiled, with at least one step made.
     """
     raw = _raw_weights(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -44,9 +44,9 @@ def averaged(model: keras.Model) -> Iterator[None]:
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write `.weights.h5` atomically; the moving average of the weights, if there is one.
+    """Write `.weights.h5` atomically, with the moving average of the weights if there is one.
 
-    It is made elsewhere and copied: where a disk is full, HDF5 would end the process.
+    It is written elsewhere and then copied, since on a full disk HDF5 would end the process.
     """
     with averaged(model), TemporaryDirectory() as folder:
         model.save_weights(Path(folder) / path.name)
@@ -55,9 +55,9 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 
 class RawWeights(keras.callbacks.Callback):
-    """Keep the raw weights beyond `fit`, which ends by putting the averages in their place.
+    """Restore the raw weights at the end of `fit`, which replaces them by the averages.
 
-    A training is one call of `fit` per epoch, and goes on with the raw weights.
+    A training calls `fit` once per epoch and continues with the raw weights.
     """
 
     def __init__(self) -> None:
@@ -66,12 +66,12 @@ class RawWeights(keras.callbacks.Callback):
 
     @override
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keep them: the last moment at which they are still there."""
+        """Store the raw weights at the last point where they still exist."""
         self._raw = _raw_weights(self.model)
 
     @override
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Put them back."""
+        """Restore the raw weights."""
         _assign(self.model, self._raw)
 
 

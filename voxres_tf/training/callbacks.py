@@ -1,4 +1,4 @@
-"""What happens beside the updates: decaying weights, validation, checkpoints, a bar."""
+"""Callbacks of a training: decaying loss weights, validation, checkpoints, a progress bar."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class AuxiliaryWeightDecay(keras.callbacks.Callback):
     """Set the weights of the auxiliary losses at the start of each epoch (eq. 3), and log them.
 
     The logged losses of the outputs are divided by their weights, so that they can be compared
-    over the epochs; `loss` stays the weighted objective.
+    across epochs; `loss` remains the weighted objective.
 
     Args:
-        losses: of the outputs, by name; all but `main` are set.
+        losses: losses of the outputs by name; the weights of all but `main` are set.
         schedule: epoch -> weight.
     """
 
@@ -55,11 +55,11 @@ class AuxiliaryWeightDecay(keras.callbacks.Callback):
 
 
 class StepCounter(keras.callbacks.Callback):
-    """Count updates over all epochs; the other callbacks ask it where the training stands.
+    """Count updates over all epochs; other callbacks read the current step from it.
 
     Args:
-        step: updates already made.
-        metrics: sums of the epoch that a killed run left unfinished.
+        step: number of updates already made.
+        metrics: sums behind the running means of the epoch that a killed run left unfinished.
     """
 
     def __init__(self, step: int, metrics: dict[str, np.ndarray[Any, Any]]) -> None:
@@ -69,7 +69,7 @@ class StepCounter(keras.callbacks.Callback):
 
     @override
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """One more; the first of a resumed epoch gives it its running means back."""
+        """Count an update; the first one of a resumed epoch restores the epoch's running means."""
         self.step += 1
         add_metrics(self.model, self._metrics)
         self._metrics = {}
@@ -79,8 +79,8 @@ class Validation(keras.callbacks.Callback):
     """Segment whole volumes at intervals and keep the best weights by mean Dice.
 
     Args:
-        evaluate: returns the mean Dice of each tissue, None where no reference has it.
-        config: its validate_every and epochs.
+        evaluate: returns the mean Dice of each tissue, None for one that no reference has.
+        config: provides validate_every and epochs.
         best: the best mean so far.
         weights: file for the best weights.
     """
@@ -96,7 +96,7 @@ class Validation(keras.callbacks.Callback):
         self._evaluate, self._config, self._best, self._weights = evaluate, config, best, weights
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Measure in every `validate_every`-th epoch and in the last."""
+        """Validate after every `validate_every`-th epoch and after the last."""
         last = epoch + 1 == self._config.epochs
         if logs is None or ((epoch + 1) % self._config.validate_every and not last):
             return
@@ -113,9 +113,9 @@ class Recorder(keras.callbacks.Callback):
 
     Args:
         run: the run folder.
-        counter: of the steps.
-        rows: of earlier epochs.
-        columns: of each row, see `history.columns`.
+        counter: counter of the steps.
+        rows: rows of earlier epochs.
+        columns: columns of each row, see `history.columns`.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Recorder(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Add the row."""
+        """Add the row of the epoch."""
         figures = dict(logs or {}) | {
             "epoch": epoch,
             "step": self._counter.step,
@@ -150,15 +150,16 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save the whole state at the end of each epoch and, within one, after so many minutes.
+    """Save the whole state at the end of each epoch and at time intervals within it.
 
     Args:
-        path: of the state.
-        counter: of the steps.
-        config: its checkpoint_minutes, the longest time between two, and the length of epochs.
+        path: file of the state.
+        counter: counter of the steps.
+        config: provides checkpoint_minutes, the longest time between two checkpoints, and the
+            length of epochs.
         weights: file for the weights, written at the end of each epoch.
-        require_sound: raises where weights are not fit to be saved within an epoch; at its end,
-            who comes before has seen to that.
+        require_sound: raises if the weights are not fit to be saved. Called within an epoch only:
+            at its end, an earlier callback has already checked them.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @override
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Save if it is time, but not after an epoch's last step: its end is part of it."""
+        """Save if it is time, but not after an epoch's last step: `on_epoch_end` belongs to it."""
         step, config = self._counter.step, self._config
         inside = step % config.steps_per_epoch and step < config.steps
         if inside and time.monotonic() - self._saved >= 60 * config.checkpoint_minutes:
@@ -185,7 +186,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @override
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Save the state at the start of the next epoch, and the weights."""
+        """Save the weights, and the state as at the start of the next epoch."""
         save_weights(self.model, self._weights)
         self.model.reset_metrics()
         self._save()
@@ -196,11 +197,11 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over all steps with the running loss; silent without a terminal.
+    """A progress bar over all steps with the running loss; silent without a terminal.
 
     Args:
-        counter: of the steps.
-        steps: in all.
+        counter: counter of the steps.
+        steps: total number of steps.
     """
 
     def __init__(self, counter: StepCounter, steps: int) -> None:
@@ -211,10 +212,10 @@ class Progress(keras.callbacks.Callback):
 
     @override
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """One step further."""
+        """Advance by one step."""
         self._bar.update()
         self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.3f}", refresh=False)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Close the bar, leaving it as it is."""
         self._bar.close()

@@ -1,4 +1,4 @@
-"""The whole state of a training in one file: a run that is killed goes on as if it had not been."""
+"""The whole state of a training in one file: a killed run continues as if uninterrupted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def save_state(path: Path, model: keras.Model, step: int) -> None:
 
 
 def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, Any]]:
-    """Assign weights and optimiser of a compiled model; every variable must be there and fit.
+    """Restore weights and optimiser of a compiled model; every variable must be there and fit.
 
     Returns:
-        The sums behind the running means of the epoch under way, for `add_metrics`: Keras makes
-        these variables with the first step, and resets them when an epoch starts.
+        The sums behind the running means of the current epoch, for `add_metrics`: Keras creates
+        these variables in the first step and resets them when an epoch starts.
 
     Raises:
         TrainingError: if the state is damaged, or belongs to another network or optimiser.
@@ -60,8 +60,8 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
 def add_metrics(model: keras.Model, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
     """Add the sums that `restore_state` returned to those of the steps made since.
 
-    Every variable of a running mean is a sum, of values or of weights, so that the means are those
-    of the whole epoch again.
+    Every variable of a running mean is a sum of values or of weights, so afterwards the means are
+    those of the whole epoch.
     """
     for name, variable in _variables(model).items():
         if name in arrays:
@@ -74,7 +74,7 @@ def _variables(model: keras.Model) -> dict[str, Any]:
         "optimizer": model.optimizer.variables,
         "metric": model.metrics_variables,
     }
-    # Keras numbers metrics over the whole process, so that only their order identifies them.
+    # Keras numbers metrics over the whole process, so only their order identifies them.
     return {
         f"{group}/{number:03d}" + (f"/{variable.path}" if group != "metric" else ""): variable
         for group, variables in groups.items()

@@ -14,31 +14,31 @@ from voxres_tf.preprocess.cache import CachedSubject
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]
-"""Image [X, Y, Z, C], classes [X, Y, Z] and weights [X, Y, Z] of the loss."""
+"""Image [X, Y, Z, C], classes [X, Y, Z] and loss weights [X, Y, Z]."""
 
 
 def subject_of(count: int, seed: int, number: int) -> int:
-    """Which of `count` subjects crop `number` comes from: each once in every round of `count`."""
+    """Index of the subject that crop `number` comes from; each round of `count` uses all once."""
     order = np.random.default_rng([seed, 0, number // count]).permutation(count)
     return int(order[number % count])
 
 
 def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number: int) -> Crop:
-    """Cut out crop `number`, padded where a volume is thinner than the crop.
+    """Cut out crop `number`, padded where the volume is smaller than the crop.
 
     Args:
         subjects: in a fixed order.
-        config: its crop, foreground_share, flip, jitter, modality_dropout and seed.
-        number: of the crop, from 0.
+        config: provides crop, foreground_share, flip, jitter, modality_dropout and seed.
+        number: number of the crop, from 0.
 
     Returns:
-        float32 [*crop, C], uint8 [*crop] and float32 [*crop]; padding and voxels that are not
-        scored weigh 0, all others 1.
+        float32 [*crop, C], uint8 [*crop] and float32 [*crop]; padding and unscored voxels have
+        weight 0, all others 1.
     """
     subject = subjects[subject_of(len(subjects), config.seed, number)]
     random = np.random.default_rng([config.seed, 1, number])
     origin = _origin(subject, config, random)
-    # Scans are jittered and may be absent, a first stage's probabilities are neither.
+    # Scans are jittered and may be dropped; a first stage's probabilities are neither.
     image, *context = [cut(part, origin, config.crop) for part in subject.parts]
     classes = cut(subject.classes, origin, config.crop)
     weight = cut(subject.scored, origin, config.crop).astype(np.float32)
@@ -47,11 +47,11 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
         channels = image.shape[-1]
         gain = np.float32(1 + config.jitter * random.standard_normal(channels))
         offset = np.float32(config.jitter * random.standard_normal(channels))
-        # Around a volume there are zeros, in prediction too.
+        # The padding around a volume stays 0, as in prediction.
         whole = np.broadcast_to(np.float32(1), (*subject.classes.shape, 1))
         image = image * gain + offset * cut(whole, origin, config.crop)
     if config.modality_dropout:
-        # Drawn last, so that a crop is cut and jittered as it would be without.
+        # Drawn last, so that cut and jitter are the same as without dropout.
         image = image * _present(subject.channel_names, config.modality_dropout, random)
     if context:
         image = np.concatenate([image, *context], axis=-1, dtype=np.float32)
@@ -61,12 +61,12 @@ def draw_crop(subjects: Sequence[CachedSubject], config: TrainingConfig, number:
 
 
 def cut(array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]) -> NDArray[ScalarT]:
-    """The part of `array` at `origin`; what lies outside the array is 0.
+    """Cut a part out of `array`, starting at `origin`; voxels outside the array are 0.
 
     Args:
         array: [X, Y, Z] or [X, Y, Z, C].
         origin: first voxel, possibly negative.
-        shape: of the first three axes of the result.
+        shape: lengths of the result's first three axes.
     """
     result = np.zeros((*shape, *array.shape[3:]), array.dtype)
     spans = [
@@ -82,10 +82,10 @@ def cut(array: NDArray[ScalarT], origin: Sequence[int], shape: Sequence[int]) ->
 def _present(
     channels: Sequence[str], dropout: float, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """1 for every channel whose modality is there, 0 for the others; float32 [C]."""
+    """Draw the modalities to keep: float32 [C], 1 for their channels, 0 for the others."""
     modality_of = [name.partition(":")[0] for name in channels]
     modalities = list(dict.fromkeys(modality_of))
-    # Every subset but the empty one, by its chance: no draw has to be repeated.
+    # Draw among all non-empty subsets by their probability: no draw has to be repeated.
     subsets = np.array(list(product((0, 1), repeat=len(modalities)))[1:], np.float32)
     kept = subsets.sum(axis=1, dtype=np.float64)
     chance = (1 - dropout) ** kept * dropout ** (len(modalities) - kept)
@@ -102,7 +102,7 @@ def _origin(
     tissue = subject.tissue
     point = tissue[random.integers(len(tissue))]
     x, y, z = (
-        # An axis that is too short is centred, like the tiles of prediction.
+        # A volume that is too short along an axis is centred, like the tiles of prediction.
         -(-free // 2)
         if free < 0
         else int(np.clip(point[axis] - config.crop[axis] // 2, 0, free))

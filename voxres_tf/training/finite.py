@@ -1,4 +1,4 @@
-"""A training stops where numbers stop being finite, and keeps the weights from before."""
+"""Stop a training when its numbers are no longer finite, and keep the earlier weights."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Logs = dict[str, Any] | None
 
 
 class FiniteGuard(keras.callbacks.Callback):
-    """Stop at the first loss or weight that is not finite; comes before whatever saves weights.
+    """Stop at the first loss or weight that is not finite; must run before weights are saved.
 
     Args:
-        counter: of the steps.
-        config: for the epoch of a step.
+        counter: counter of the steps.
+        config: provides the length of epochs, for the epoch of a step.
         subjects_of_step: step (from 0) -> ids of the subjects in its batch.
     """
 
@@ -44,11 +44,11 @@ class FiniteGuard(keras.callbacks.Callback):
 
     @override
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the weights, which are validated and saved now."""
+        """Check the weights, which are validated and saved next."""
         self.require_weights()
 
     def require_weights(self) -> None:
-        """Hold the weights to what the loss cannot tell: it is that of before the last update.
+        """Check the weights themselves, since the loss was computed before the last update.
 
         Raises:
             TrainingError: as for a loss, if a trainable weight is not finite.

@@ -1,4 +1,4 @@
-"""One training, from subjects to a run folder; the same call goes on where a killed one stopped."""
+"""One training, from subjects to a run folder; repeating the call resumes a killed training."""
 
 from __future__ import annotations
 
@@ -59,26 +59,26 @@ def train(
 ) -> Path:
     """Train the network of the config on the subjects (paper, section 2.2 and eq. 3).
 
-    Crops, weights and order of the updates follow from `config.training.seed`; on a CPU a run that
-    was killed and resumed ends with the same weights, bit for bit, as one that was not.
+    `config.training.seed` determines crops, weights and the order of the updates; on a CPU, a run
+    that was killed and resumed ends with the same weights, bit for bit, as one that was not.
 
     Args:
         subjects: with labels; never empty.
         run: the run folder; see `run.RunFolder`.
-        config: all that can be set.
+        config: all settings.
         val: subjects whose whole volumes are segmented at intervals.
-        resume: go on with a run that is there ("auto"), refuse it ("never") or demand it ("must").
+        resume: continue an existing run ("auto"), refuse one ("never") or require one ("must").
         cache: folder for prepared subjects, `run/cache` by default.
-        start: a trained network whose weights a new run begins with; see `transfer.begin_with`.
+        start: a trained network whose weights a new run starts with; see `transfer.begin_with`.
 
     Returns:
         The run folder.
 
     Raises:
-        ConfigError: if the network of the config cannot begin with those weights, has other
+        ConfigError: if the network of the config cannot start with those weights, has other
             classes than the labels, or is a second stage.
-        DataError: if a subject breaks a rule, or their labels have not the same classes.
-        TrainingError: if the run cannot start, resume, or meets a loss or weights that are not
+        DataError: if a subject breaks a rule, or the labels do not all have the same classes.
+        TrainingError: if the run cannot start or resume, or meets a loss or weights that are not
             finite.
     """
     if not subjects:
@@ -99,12 +99,12 @@ def train(
 
 
 def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConfig) -> None:
-    """Train on prepared subjects, or go on with it; else as `train`.
+    """Train on prepared subjects, or resume that training; otherwise like `train`.
 
     Args:
-        subjects: sound ones, with context if the config's network takes it; never empty.
+        subjects: already checked, with context if the config's network takes it; never empty.
         run: the run folder.
-        config: all that can be set.
+        config: all settings.
     """
     folder = RunFolder(run)
     require_sound_kernels(config.training, on_cpu=not training_devices())
@@ -115,7 +115,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
 
 
 def forget_networks() -> None:
-    """Let go of what Keras keeps about networks that are no longer used."""
+    """Release what Keras keeps about networks that are no longer used."""
     keras.backend.clear_session()
 
 
@@ -130,7 +130,7 @@ def _fit(
     resumed = folder.state.is_file()
     source = recorded(folder, start) if resumed else {}
     if not resumed:
-        folder.forget_weights()
+        folder.forget()
     write_json(folder.config, config.model_dump(mode="json"))
     training, outputs = config.training, outputs_of(config.model)
     keras.utils.set_random_seed(training.seed)
@@ -191,7 +191,7 @@ def _callbacks(
         numbers = range(step * training.batch, (step + 1) * training.batch)
         return [learning[subject_of(len(learning), training.seed, n)].id for n in numbers]
 
-    # An epoch in which a shorter run ended has a row of its own.
+    # An epoch within which a shorter run ended keeps that run's row beside its final one.
     history = read_history(folder.history)
     rows = [row for row in history if (row["step"] or 0) <= counter.step]
     best = max((d for row in rows if (d := mean_val_dice(row)) is not None), default=-1.0)
@@ -231,5 +231,5 @@ def _strategy(batch: int) -> tf.distribute.Strategy:
 
 
 def training_devices() -> list[str]:
-    """Names of the devices that a batch is shared out to: all GPUs that TensorFlow sees."""
+    """Names of the devices that a batch is split across: all GPUs that TensorFlow sees."""
     return [device.name for device in tf.config.list_logical_devices("GPU")]

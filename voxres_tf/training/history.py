@@ -1,4 +1,4 @@
-"""The course of a training: one row per epoch, as CSV."""
+"""The history of a training as CSV, one row per epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.model.network import ALL_OUTPUTS
 
 VAL_DICE = "val_dice_"
-"""Before the name of a class: its mean Dice over the validation subjects."""
+"""Prefix of a class name, for the column of its mean Dice over the validation subjects."""
 
 Row = dict[str, float | int | None]
 
@@ -18,8 +18,8 @@ Row = dict[str, float | int | None]
 def columns(classes: Sequence[str]) -> tuple[str, ...]:
     """The columns of a training's history.
 
-    `loss` is the whole objective of eq. (3); the losses of the outputs are unweighted. What a
-    network has not, such as auxiliary outputs, is empty in all rows.
+    `loss` is the whole objective of eq. (3); the losses of the outputs are unweighted. Columns of
+    what a network lacks, such as auxiliary outputs, are empty in all rows.
 
     Args:
         classes: names of the network's outputs, the background first.
@@ -37,18 +37,18 @@ def columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-    """Write rows of the same `columns` atomically, one or more.
+    """Write one or more rows with the same `columns` atomically.
 
-    What was not measured in an epoch is an empty cell.
+    Values that were not measured in an epoch become empty cells.
     """
     write_text(path, csv_text(list(rows[0]), [list(row.values()) for row in rows]))
 
 
 def read_history(path: Path) -> list[Row]:
-    """Read the rows back.
+    """Read the rows of a history file.
 
     Returns:
-        Rows with numbers, None for empty cells; none if there is no file.
+        Rows of numbers, None for empty cells; no rows if there is no file.
 
     Raises:
         DataError: if the file is damaged.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from voxres_tf.config import TrainingConfig
 
 BESIDE_KERNELS = ["bias", "gamma", "beta"]
-"""Names of all other weights, of convolutions and of batch normalisation."""
+"""Names of all weights but kernels, in convolutions and in batch normalisation."""
 
 
 def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
@@ -31,9 +31,9 @@ def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="voxres")
 class VoxelCrossEntropy(keras.losses.Loss):
-    """Mean of `voxel_cross_entropy` over the voxels that have weight, times `weight`.
+    """Mean of `voxel_cross_entropy` over the voxels of non-zero sample weight, times `weight`.
 
-    `weight` is a variable, for a number in `compile(loss_weights=...)` is fixed when the step is
+    `weight` is a variable because a number in `compile(loss_weights=...)` is fixed when the step is
     traced. It can be assigned at any time; see `callbacks.AuxiliaryWeightDecay`.
     """
 
@@ -46,7 +46,7 @@ class VoxelCrossEntropy(keras.losses.Loss):
         return self.weight * voxel_cross_entropy(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
-        """The weight at this moment and the name."""
+        """The current weight and the name."""
         return {"weight": float(self.weight), "name": self.name}
 
 
@@ -54,8 +54,8 @@ class MeanLoss(keras.metrics.Mean):
     """Mean of an output's loss over the steps of an epoch, as Keras logs it for several outputs.
 
     Args:
-        loss: of the output.
-        name: of the column in the log.
+        loss: loss of the output.
+        name: name of the column in the log.
     """
 
     def __init__(self, loss: VoxelCrossEntropy, name: str) -> None:
@@ -64,7 +64,7 @@ class MeanLoss(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the loss of one batch."""
-        # In a replica Keras divides a loss by their number, for the replicas' sum.
+        # In a replica, Keras divides the loss by the number of replicas, since it sums over them.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         super().update_state(self._loss(y_true, y_pred, sample_weight) * replicas)
 
@@ -78,10 +78,10 @@ def build_losses(config: TrainingConfig, outputs: Sequence[str]) -> dict[str, Vo
 
 
 def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss] | None:
-    """What logs `<output>_loss` for a single output: Keras does so for several ones only.
+    """Metrics that log `<output>_loss` for a single output; Keras does so only for several.
 
     Returns:
-        None for several; Keras 3.13 takes no empty list.
+        None for several outputs, since Keras 3.13 does not accept an empty list.
     """
     if len(losses) > 1:
         return None
@@ -89,9 +89,9 @@ def build_metrics(losses: dict[str, VoxelCrossEntropy]) -> list[MeanLoss] | None
 
 
 def build_running_means(model: keras.Model) -> None:
-    """Have Keras make the variables behind the losses' running means before the first step.
+    """Have Keras create the variables behind the losses' running means before the first step.
 
-    Left to that step, they are made while it is traced, and TensorFlow then traces the same graph
+    Otherwise they are created while that step is traced, and TensorFlow then traces the same graph
     twice.
 
     Args:
@@ -100,7 +100,7 @@ def build_running_means(model: keras.Model) -> None:
     voxel = (1, 1, 1, 1)
     logits = {name: tf.zeros((*voxel, part.shape[-1])) for name, part in model.output.items()}
     classes = {name: tf.zeros(voxel, tf.uint8) for name in logits}
-    # In a replica, for a mean over several devices cannot be added to from outside.
+    # In a replica, because a mean over several devices cannot be added to from outside.
     model.distribute_strategy.run(lambda: model.compute_loss(y=classes, y_pred=logits))
     model.reset_metrics()
 
@@ -109,13 +109,13 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimiser with its polynomial decay, wrapped for loss scaling under float16.
 
     It keeps the moving average of the weights if the config asks for one; see `averages`. AdamW
-    takes lambda of eq. (3) as decoupled decay of the kernels (2 lambda, the factor of the
-    gradient), so that the network must then be built with `l2=0`; see `l2_in_loss`.
+    applies lambda of eq. (3) as decoupled decay of the kernels (2 lambda, the factor in the
+    gradient), so the network must then be built with `l2=0`; see `l2_in_loss`.
     """
     rate = keras.optimizers.schedules.PolynomialDecay(
         config.learning_rate, config.steps, end_learning_rate=0.0, power=config.decay_power
     )
-    # Names of its own, for Keras would number them over the process and a state holds them.
+    # Named here: Keras would number the names over the process, and a saved state holds them.
     shared = {
         "global_clipnorm": config.clip_norm or None,
         "use_ema": config.ema > 0,
@@ -137,5 +137,5 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
 
 
 def l2_in_loss(config: TrainingConfig) -> float:
-    """Lambda of eq. (3) as part of the loss: 0 where the optimiser takes care of it."""
+    """Lambda of eq. (3) as part of the loss: 0 if the optimiser applies it instead."""
     return 0.0 if config.optimizer == "adamw" else config.l2

@@ -23,18 +23,18 @@ WARM_UP, TIMED = 2, 3
 
 @dataclass(frozen=True)
 class Pace:
-    """What a training takes.
+    """How long a training takes.
 
     Attributes:
-        start_s: seconds until the first step is done: building the network, and tracing the step.
-        step_s: seconds of each further step.
+        start_s: seconds until the first step is done: building the network and tracing the step.
+        step_s: seconds per further step.
     """
 
     start_s: float
     step_s: float
 
     def seconds(self, steps: int) -> float:
-        """Forecast of a training of `steps` updates, validation and checkpoints left out."""
+        """Forecast for a training of `steps` updates, without validation and checkpoints."""
         return self.start_s + (steps - 1) * self.step_s
 
 
@@ -42,7 +42,7 @@ def measure_pace(config: RunConfig) -> Pace:
     """Time the start of a training and a few of its steps, on noise."""
     start = time.perf_counter()
     training, outputs = config.training, outputs_of(config.model)
-    # As the training will: Keras compiles other steps where operations need not be deterministic.
+    # As in training: Keras compiles different steps if operations need not be deterministic.
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
     model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))

@@ -12,7 +12,7 @@ from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.training.crops import draw_crop
 
 READ_AHEAD = 2
-"""Batches that wait for the network; with the ones being cut, all that the pipeline keeps."""
+"""Batches that wait for the network; the pipeline keeps only these and the ones being cut."""
 
 
 def crop_dataset(
@@ -22,13 +22,13 @@ def crop_dataset(
     begin: int,
     end: int,
 ) -> tf.data.Dataset:
-    """The batches of the steps `begin` to `end`; the same however often they are asked for.
+    """The batches of the steps `begin` to `end`, the same on every call.
 
-    Numbers travel through the pipeline, never volumes: memory does not grow with the subjects.
+    The pipeline starts from crop numbers, not volumes, so memory does not grow with the subjects.
 
     Args:
-        subjects: whose crops are drawn; never empty.
-        config: of the crops.
+        subjects: subjects that crops are drawn from; never empty.
+        config: settings of the crops.
         outputs: names of the network's outputs, all of which have the same target.
         begin: the first step.
         end: the step after the last.

@@ -1,4 +1,4 @@
-"""What a training refuses before it begins, beside the faults of its data."""
+"""What a training refuses before it begins, apart from faults in its data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voxres_tf.training.run import RunFolder
 
 
 def require_one_stage(config: RunConfig) -> None:
-    """Refuse a second stage: its maps come from networks of the first.
+    """Refuse to train a second stage alone: its maps come from networks of the first.
 
     Raises:
         ConfigError: if the config's network takes maps.
@@ -22,10 +22,11 @@ def require_one_stage(config: RunConfig) -> None:
 
 
 def require_norm(folder: RunFolder, config: RunConfig, start: Start | None) -> None:
-    """Refuse frozen statistics of batch normalisation where there are none.
+    """Refuse to freeze the statistics of batch normalisation where there are none.
 
     Raises:
-        TrainingError: if the run neither starts from trained weights nor goes on.
+        TrainingError: if they are to be frozen in a run that neither starts from trained weights
+            nor resumes.
     """
     if config.training.frozen_norm and start is None and not folder.state.is_file():
         rule = "statistics of batch normalisation that can be kept come with trained weights"
@@ -35,8 +36,8 @@ def require_norm(folder: RunFolder, config: RunConfig, start: Start | None) -> N
 def require_sound_kernels(training: TrainingConfig, *, on_cpu: bool) -> None:
     """Refuse what oneDNN computes wrongly (TensorFlow 2.21, on a processor with AVX512_BF16).
 
-    Where the first axis of a volume has two voxels, its bfloat16 gradient of a 3^3 kernel holds
-    whatever was in memory. The networks halve a crop three times, so 8 and 16 voxels come to that.
+    If the first axis of a volume has two voxels, its bfloat16 gradient of a 3^3 kernel contains
+    whatever was in memory. The networks halve a crop three times, so 8 and 16 voxels reach that.
     """
     smallest = 24
     if training.precision == "mixed_bfloat16" and on_cpu and training.crop[0] < smallest:

@@ -20,7 +20,7 @@ from voxres_tf.start import read_summary
 
 Resume = Literal["auto", "never", "must"]
 MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
-"""Fields of the training config that a resumed run may set anew."""
+"""Fields of the training config that a resumed run may change."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RunFolder:
 
     @property
     def summary(self) -> Path:
-        """What it was trained on, and with which versions."""
+        """What the run was trained on, and with which versions."""
         return self.path / SUMMARY_FILE
 
     @property
@@ -46,7 +46,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """A row per epoch."""
+        """The history, one row per epoch."""
         return self.path / "history.csv"
 
     @property
@@ -61,12 +61,18 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Weights of the epoch with the best validation."""
+        """Weights of the epoch with the best validation result."""
         return self.path / "best.weights.h5"
 
-    def forget_weights(self) -> None:
-        """Remove what a run left that ended before its first checkpoint: another one begins."""
-        for path in (self.best, self.last, self.history):
+    @property
+    def begun(self) -> bool:
+        """Whether a run has begun here."""
+        files = (self.config, self.state, self.last, self.best, self.history)
+        return any(path.is_file() for path in files)
+
+    def forget(self) -> None:
+        """Remove what a run left that ended within its first epoch: another run begins."""
+        for path in (self.best, self.history):
             path.unlink(missing_ok=True)
 
     def finished(self, config: RunConfig) -> bool:
@@ -77,11 +83,11 @@ class RunFolder:
 
 
 def require_classes(config: RunConfig, subjects: Sequence[SubjectFiles]) -> None:
-    """Refuse to train a network of other classes than those that labels are merged to.
+    """Refuse to train a network whose classes are not those that the labels are merged into.
 
     Raises:
         ConfigError: if the config names others.
-        DataError: if the labels have not the same classes.
+        DataError: if the labels do not all have the same classes.
     """
     names = classes_of(subjects)
     if config.classes != names:
@@ -91,10 +97,10 @@ def require_classes(config: RunConfig, subjects: Sequence[SubjectFiles]) -> None
 
 
 def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
-    """Hold a folder to what `resume` asks: there, not there, or with the settings it began with.
+    """Check a folder against `resume`: a run must exist, must not, or must keep its settings.
 
     Raises:
-        TrainingError: if it does not.
+        TrainingError: if the check fails.
     """
     if (folder.path / CASCADE_FILE).is_file():
         rule, then = "a folder for one training", "choose another"
@@ -102,17 +108,21 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
         raise TrainingError(message(folder.path, rule, received, then))
     if resume == "must" and not folder.state.is_file():
         raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
-    if not folder.config.is_file():
-        if folder.state.is_file():
-            rule, then = "the config.json that it began with", "put it back, or start a new run"
-            raise TrainingError(message(folder.path, rule, "none", then))
-        return
-    if resume == "never":
+    if resume == "never" and folder.begun:
         raise TrainingError(
             message(folder.path, "a new run folder", "one that holds a run", "choose another")
         )
-    if not folder.state.is_file():
-        return  # It failed before its first checkpoint: there is nothing to go on with.
+    if folder.state.is_file():
+        _check_settings(folder, config)
+    elif folder.last.is_file():
+        rule, then = "the state.npz of its weights", "put it back, or choose another folder"
+        raise TrainingError(message(folder.path, rule, "none", then))
+
+
+def _check_settings(folder: RunFolder, config: RunConfig) -> None:
+    if not folder.config.is_file():
+        rule, then = "the config.json that it began with", "put it back, or start a new run"
+        raise TrainingError(message(folder.path, rule, "none", then))
     made = saved_step(folder.state)
     if config.training.steps < made:
         raise TrainingError(
@@ -142,12 +152,12 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
 def check_same_data(
     folder: RunFolder, learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject]
 ) -> None:
-    """Refuse to resume a run with other subjects than it began with.
+    """Refuse to resume a run with subjects other than those it began with.
 
-    With other validation subjects, its best weights would be the best of two measures.
+    With other validation subjects, its best weights would be chosen by two different measures.
 
     Raises:
-        TrainingError: if their voxels or their order differ, or what the run says of them is gone.
+        TrainingError: if their voxels or their order differ, or the run's record of them is gone.
     """
     if not folder.state.is_file():
         return
@@ -173,7 +183,7 @@ def _keys(subjects: Sequence[CachedSubject]) -> list[str]:
 def summary_of(
     learning: Sequence[CachedSubject], held_out: Sequence[CachedSubject], config: RunConfig
 ) -> dict[str, str | int | float | list[str]]:
-    """`summary.json`: subjects, keys of their voxels, length and versions."""
+    """The contents of `summary.json`: subjects, keys of their voxels, length and versions."""
     return {
         "subjects": [s.id for s in learning],
         "validation_subjects": [s.id for s in held_out],

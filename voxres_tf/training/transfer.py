@@ -1,4 +1,4 @@
-"""Weights of a trained network as the start of another, with its own channels and classes."""
+"""Start a network with channels and classes of its own from the weights of a trained one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from voxres_tf.training.run import RunFolder
 NEW_CHANNEL = 0.1
 """Scale of the random kernels of channels that the source does not know.
 
-Small, since the layers behind have learnt to expect the known channels: at full size as many
-random channels as known ones would change every filter's answer by half, and the first steps would
-go into undoing that. Not zero, so that the new channel has a part in the answer from the start.
+Small, since the layers that follow have learnt to expect the known channels: at full size, as many
+random channels as known ones would change every filter's response by half, and the first steps
+would be spent undoing that. Not zero, so that a new channel contributes from the start.
 """
 
 Record = dict[str, str | int | list[int] | dict[str, Any]]
@@ -30,22 +30,22 @@ summary.json; empty without a source."""
 
 
 def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
-    """Give a new network the weights of a trained one, layer by layer, by name.
+    """Copy the weights of a trained network into a new one, matching layers by name.
 
-    The kernels of the first convolution go by the names of the channels; those of channels that are
-    new stay random, `NEW_CHANNEL` times as large. Those of the classifiers go by the names of the
-    classes, in capitals or not; what is new there stays as it is. The optimiser begins anew.
+    The kernels of the first convolution are matched by channel name; those of new channels stay
+    random, scaled by `NEW_CHANNEL`. The weights of the classifiers are matched by class name,
+    ignoring case; those of new classes stay as they are. The optimiser starts afresh.
 
     Args:
-        model: of `build_network` and the config, with its random weights.
-        config: of the new training.
+        model: built by `build_network` from the config, with its random weights.
+        config: config of the new training.
         start: the source.
 
     Returns:
         What summary.json says about the source.
 
     Raises:
-        ConfigError: if the two networks differ otherwise.
+        ConfigError: if the two networks differ in anything else.
         ModelError: if the source's weights cannot be read or are not those of its contract.
     """
     start.require_match(config)
@@ -79,17 +79,17 @@ def by_name(
     wanted: Sequence[str],
     axis: int,
 ) -> NDArray[np.float32]:
-    """A layer's weights for other channels or classes, each where its name stands.
+    """A layer's weights rearranged for other channels or classes, matched by name.
 
     Args:
-        trained: float32, of the names `known` along the axis.
-        fresh: float32, of the names `wanted` along the axis, else of the same shape.
+        trained: float32, with the names `known` along the axis.
+        fresh: float32, with the names `wanted` along the axis, otherwise of the same shape.
         known: names of the source's channels or classes.
         wanted: those of the new network.
-        axis: along which they stand.
+        axis: axis of the channels or classes.
 
     Returns:
-        float32, of the shape of `fresh`: trained where a name is known, else fresh.
+        float32, of the shape of `fresh`: trained where a name is known, otherwise fresh.
     """
     found = np.moveaxis(fresh, axis, 0).copy()
     places = {name.casefold(): place for place, name in enumerate(known)}
@@ -102,21 +102,21 @@ def by_name(
 
 
 def recorded(folder: RunFolder, start: Start | None) -> Record:
-    """What a run that is resumed began with; its state has all, so that nothing is loaded again.
+    """What a resumed run started from; its state holds all weights, so nothing is loaded again.
 
     Args:
-        folder: of a run with a state.
-        start: the source that is asked for now; None asks for nothing.
+        folder: folder of a run with a state.
+        start: the source requested now; None requests nothing.
 
     Raises:
-        TrainingError: if the run began with another one, or with none.
+        TrainingError: if the run started from another source, or from none.
     """
     told = read_summary(folder.path).items()
     record = {name: value for name, value in told if name.startswith("init_")}
     if start is None:
         return record
     asked = {"init_name": start.name, "init_version": start.version}
-    if start.weights_sha256:  # a run's weights may have gone on since
+    if start.weights_sha256:  # a run may have been trained further since
         asked["init_weights_sha256"] = start.weights_sha256
     if any(record.get(name) != value for name, value in asked.items()):
         names = [str(value) for value in record.values() if not isinstance(value, list | dict)]
@@ -152,5 +152,5 @@ def _source_network(start: Start) -> keras.Model:
 
 
 def _is_classifier(layer: Any) -> bool:
-    """Classifiers are the networks' only convolutions of one voxel."""
+    """Whether a layer is a classifier: these are the networks' only convolutions of one voxel."""
     return isinstance(layer, keras.layers.Conv3D) and layer.kernel_size == (1, 1, 1)

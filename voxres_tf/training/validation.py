@@ -1,4 +1,4 @@
-"""Validation as users will see the network: tiled prediction of whole volumes."""
+"""Validation as users will run the network: tiled prediction of whole volumes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from voxres_tf.training.run import RunFolder
 def mean_dice(
     network: TileFunction, subjects: Sequence[CachedSubject], config: RunConfig
 ) -> dict[str, float | None]:
-    """Mean Dice of each class but the background over the subjects, unscored voxels left out.
+    """Mean Dice of each class but the background over the subjects, ignoring unscored voxels.
 
     Args:
         network: tiles -> probabilities, see `network_function`.
-        subjects: whose whole volumes are segmented.
-        config: of the run; the tile is the training crop.
+        subjects: subjects whose whole volumes are segmented.
+        config: config of the run; the tile is the training crop.
 
     Returns:
-        By the class's name: 0 for a subject in which the network misses the class, None where no
-        subject's reference has it.
+        Class name -> mean, None if no subject's reference has the class. A subject in which the
+        network misses the class counts as 0.
     """
     classes = config.model.classes
     scores: list[list[float]] = [[] for _ in range(1, classes)]
@@ -49,12 +49,12 @@ def mean_dice(
 def segment(
     model: keras.Model, image: NDArray[np.float32], config: RunConfig
 ) -> NDArray[np.float32]:
-    """Probabilities of a whole volume, as `voxres predict` makes them by default.
+    """Probabilities of a whole volume, as `voxres predict` computes them by default.
 
     Args:
-        model: of `build_network`.
+        model: built by `build_network`.
         image: float32 [X, Y, Z, C], all channels of the model.
-        config: of its run; the tile is the training crop.
+        config: config of its run; the tile is the training crop.
 
     Returns:
         float32 [X, Y, Z, K].
@@ -66,7 +66,7 @@ def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
     """The trained network of a run in float32, with its last weights.
 
     Raises:
-        ModelError: if they are damaged.
+        ModelError: if the weights are damaged.
     """
     model = build_network(config.model)
     load_weights(model, run.last)
@@ -74,9 +74,9 @@ def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
 
 
 def network_function(model: keras.Model) -> TileFunction:
-    """Tiles -> probabilities of the fused output, traced once for tiles of any size.
+    """A function of tiles -> probabilities of the fused output, traced once for all tile sizes.
 
-    It follows the weights of the model, as they change.
+    It always uses the model's current weights.
     """
 
     @tf.function
@@ -99,5 +99,5 @@ def _dice(labels: Any, subject: CachedSubject, number: int) -> float | None:
     reference = (np.asarray(subject.classes) == number) & scored
     if not reference.any():
         return None
-    # Else weights that miss a tissue would be measured by the others, and could pass for the best.
+    # Otherwise weights that miss a tissue would be judged by the others and could pass for best.
     return dice((labels == number) & scored, reference) or 0.0

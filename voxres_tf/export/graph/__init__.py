@@ -1,1 +1,1 @@
-"""What `preprocess` and `inference.tiling` do, as TensorFlow operations of an exported graph."""
+"""What `preprocess` and `inference` do, as TensorFlow operations of an exported graph."""

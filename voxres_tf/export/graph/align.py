@@ -1,4 +1,4 @@
-"""`inference.align` as TensorFlow operations: the scans of a subject put onto the first one."""
+"""`inference.align` as TensorFlow operations: moves a subject's scans onto the first one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from voxres_tf.inference.offset import LEAST_ML
 
 
 def aligned(images: Tensor, spacing_mm: Tensor, segment: Callable[[Tensor], Tensor]) -> Tensor:
-    """`align.aligned`: scans that lie on the first one.
+    """`align.aligned`: the scans, moved onto the first one.
 
     Args:
-        images: float32 [X, Y, Z, M]; a scan that is 0 everywhere is none. M is static.
-        spacing_mm: of their voxels, float64 [3].
+        images: float32 [X, Y, Z, M]; a scan that is 0 everywhere counts as missing. M is static.
+        spacing_mm: spacing of their voxels, float64 [3].
         segment: images with one scan -> probabilities, float32 [X, Y, Z, K], K static.
     """
     count = images.shape[-1]
@@ -69,7 +69,7 @@ def _millilitres(probabilities: Tensor, spacing_mm: Tensor) -> Tensor:
 
 
 def _moved(scan: Tensor, offset: Tensor, spacing_mm: Tensor) -> Tensor:
-    """`align._moved`: a scan, float32 [X, Y, Z], without its offset, float64 [6]."""
+    """`align._moved`: a scan, float32 [X, Y, Z], with its offset, float64 [6], undone."""
     shape = tf.shape(scan)
     faces = [tf.reshape(tf.gather(scan, [0, shape[a] - 1], axis=a), [-1]) for a in range(3)]
     beyond = _median(tf.concat(faces, axis=0))

@@ -22,8 +22,8 @@ def prepare(images: Tensor, config: PreprocessConfig) -> Tensor:
     Memory holds the result, one further volume per modality, and a few slices.
 
     Args:
-        images: float32 [X, Y, Z, M], finite; axes in right-anterior-superior order, the
-            modalities in the config's.
+        images: float32 [X, Y, Z, M], finite; axes in right-anterior-superior order, modalities
+            in the config's order.
         config: what the network was trained with.
 
     Returns:
@@ -58,10 +58,10 @@ def _details(images: Tensor, number: int, config: PreprocessConfig) -> Tensor:
 
 
 def _equalised(detail: Tensor, low: Tensor, high: Tensor, config: PreprocessConfig) -> Tensor:
-    """A slice cut at a volume's two percentiles and equalised; zeros if these are the same."""
+    """A slice clipped to a volume's two percentiles and equalised; zeros if these are equal."""
     width = tf.where(high > low, high - low, 1.0)
     scaled = tf.clip_by_value((tf.cast(detail, tf.float64) - low) / width, 0, 1)
     scaled = tf.where(high > low, scaled, tf.zeros_like(scaled))
     equalised = equalise(scaled, tile=config.clahe_tile, clip=config.clahe_clip)
-    # The filter on volumes hands on float32, whose rounding the next filter must see too.
+    # The filter on volumes returns float32, and the next filter must see the same rounding.
     return tf.cast(equalised, tf.float32)

@@ -1,7 +1,7 @@
-"""`skimage.exposure.equalize_adapthist` of a slice as TensorFlow operations.
+"""`skimage.exposure.equalize_adapthist` for one slice, as TensorFlow operations.
 
-The method is Zuiderveld's (Graphics Gems IV, 1994); that the grey levels come out the same as
-scikit-image's, every rounding included, is what a trained network expects of its channels.
+The method is Zuiderveld's (Graphics Gems IV, 1994). The grey levels are the same as scikit-image's,
+including every rounding, because that is what a trained network expects of its channels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def equalise(values: Tensor, *, tile: int, clip: float) -> Tensor:
 
     Args:
         values: float64 [X, Y] in 0..1.
-        tile: side of a tile in voxels; at most the slice itself.
+        tile: side of a tile in voxels; limited to the slice itself.
         clip: contrast limit in multiples of a flat histogram's bin.
 
     Returns:
@@ -34,14 +34,14 @@ def equalise(values: Tensor, *, tile: int, clip: float) -> Tensor:
     maps = _grey_maps(tiles.histograms(bins), tiles.side, clip)
     levels = tiles.interpolated(bins, maps)
     low, high = tf.reduce_min(levels), tf.reduce_max(levels)
-    # A slice that the rounding to grey levels leaves constant is only cut, as in scikit-image.
+    # A slice that is constant after rounding to grey levels is only clipped, as in scikit-image.
     stretched = tf.where(high > low, (levels - low) / tf.maximum(high - low, 1), levels)
     flat = tf.reduce_max(values) <= tf.reduce_min(values)
     return tf.where(flat, tf.zeros_like(values), tf.minimum(stretched, 1))
 
 
 def _grey_levels(values: Tensor) -> Tensor:
-    """float64 [X, Y] in 0..1 -> int32 levels, the slice's own range stretched over all of them."""
+    """float64 [X, Y] in 0..1 -> int32 levels; the slice's own range is stretched over them all."""
     counts = tf.round(values * _UINT16)
     low, high = tf.reduce_min(counts), tf.reduce_max(counts)
     top = float(_GREY_LEVELS - 1)
@@ -53,9 +53,9 @@ def _grey_levels(values: Tensor) -> Tensor:
 class _Tiles:
     """A slice of `shape` cut into tiles of `side`, both int32 [2].
 
-    The slice is mirrored at its borders to half a tile before it, and behind it to whole tiles and
-    half a tile more. Histograms belong to the whole tiles in the middle. A voxel lies between the
-    centres of four tiles, whose maps it blends; at the border some of the four are the same.
+    The slice is padded by mirroring: by half a tile before it and, after it, up to whole tiles plus
+    half a tile. Histograms are taken of the whole tiles in the middle. A voxel lies between the
+    centres of four tiles and blends their maps; at the border some of the four are the same.
     """
 
     shape: Tensor
@@ -87,7 +87,7 @@ class _Tiles:
         return tf.reshape(counted, [-1, HISTOGRAM_BINS])
 
     def interpolated(self, bins: Tensor, maps: Tensor) -> Tensor:
-        """Padded bins through the maps of the four nearest tiles -> float64 [X, Y], whole levels.
+        """Apply the maps of the four nearest tiles to padded bins -> float64 [X, Y], whole levels.
 
         Args:
             bins: int32, padded.
@@ -106,7 +106,7 @@ class _Tiles:
         return tf.cast(tf.floor(result), tf.float64)
 
     def _neighbour(self, place: Tensor, axis: int, after: int) -> tuple[Tensor, Tensor]:
-        """The tile before or after padded places along an axis, and its share, float64."""
+        """The tile before or after padded places along an axis, and its weight, float64."""
         side = self.side[axis]
         tile = tf.clip_by_value(place // side - 1 + after, 0, self._counts[axis] - 1)
         share = tf.cast(place % side, tf.float64) / tf.cast(side, tf.float64)
@@ -123,15 +123,15 @@ def _grey_maps(histograms: Tensor, side: Tensor, clip: float) -> Tensor:
 
 
 def clipped(histograms: Tensor, limit: Tensor) -> Tensor:
-    """Cut histograms at a limit and hand what was cut off to the bins below it.
+    """Clip histograms at a limit and hand the excess to the bins below it.
 
     Args:
         histograms: int32 [tiles, bins].
         limit: int32 scalar, at least 1.
 
     Returns:
-        int32 [tiles, bins]. What would lift a bin above the limit goes to others in turn; where no
-        bin is left below it, the rest is dropped.
+        int32 [tiles, bins]. Whatever would lift a bin above the limit goes to others in turn; once
+        no bin is below the limit, the rest is dropped.
     """
     total = tf.reduce_sum(histograms, axis=1, keepdims=True)
     cut = tf.minimum(histograms, limit)
@@ -145,7 +145,7 @@ def clipped(histograms: Tensor, limit: Tensor) -> Tensor:
 
 
 def _redistributed(histograms: Tensor, excess: Tensor, limit: Tensor) -> Tensor:
-    """One more to every step-th bin below the limit, from bin 0, then from bin 1, and so on.
+    """Add one to every step-th bin below the limit, from bin 0, then from bin 1, and so on.
 
     All histograms go through the bins together; `excess`, int32 [tiles, 1], is what each has left.
     """
@@ -161,7 +161,7 @@ def _redistributed(histograms: Tensor, excess: Tensor, limit: Tensor) -> Tensor:
         turn = room & (bins >= start) & ((bins - start) % step == 0) & (left > 0)
         one = tf.cast(turn, tf.int32)
         left -= tf.reduce_sum(one, axis=1, keepdims=True)
-        # A round through all bins that changed nothing never will.
+        # If a round through all bins changed nothing, no later one will.
         ends = tf.equal(start, HISTOGRAM_BINS - 1)
         left = tf.where(ends & (left == before), 0, left)
         before = tf.where(ends, left, before)

@@ -11,11 +11,11 @@ import tensorflow as tf
 from voxres_tf.preprocess.filters import FLAT_DEVIATION, ROBUST_PERCENTILES
 
 Tensor = Any
-"""A TensorFlow tensor; its dtype and shape stand beside it."""
+"""A TensorFlow tensor; its dtype and shape are stated where it is used."""
 
 
 def normalise(values: Tensor) -> Tensor:
-    """`filters.normalise_slices` of one slice: zero mean, unit variance; zeros if it is flat.
+    """`filters.normalise_slices` for one slice: zero mean, unit variance; zeros if it is flat.
 
     Args:
         values: [X, Y], any real dtype.
@@ -32,14 +32,14 @@ def normalise(values: Tensor) -> Tensor:
 
 
 def gaussian_matrix(size: Tensor, *, sigma: float, radius: int) -> Tensor:
-    """What smoothes a line of voxels when multiplied with it; ends count as repeated outwards.
+    """The matrix that smooths a line of voxels when multiplied with it; ends repeat outwards.
 
-    As a product of matrices, smoothing in float64 is far faster than as a convolution on the CPU.
+    On the CPU, smoothing in float64 is far faster as a matrix product than as a convolution.
 
     Args:
         size: voxels of the line, int32 scalar.
-        sigma: of the Gaussian, in voxels.
-        radius: the kernel is cut at this many voxels from its centre.
+        sigma: sigma of the Gaussian, in voxels.
+        radius: the kernel is cut off at this many voxels from its centre.
 
     Returns:
         float64 [size, size], whose rows sum to 1.
@@ -52,17 +52,17 @@ def gaussian_matrix(size: Tensor, *, sigma: float, radius: int) -> Tensor:
 
 
 def subtract_gaussian(values: Tensor, across: Tensor, along: Tensor) -> Tensor:
-    """`filters.subtract_gaussian` of one slice.
+    """`filters.subtract_gaussian` for one slice.
 
     Args:
         values: float32 [X, Y].
-        across: `gaussian_matrix` of X.
-        along: `gaussian_matrix` of Y.
+        across: `gaussian_matrix` for X.
+        along: `gaussian_matrix` for Y.
 
     Returns:
         float32 [X, Y].
     """
-    # As in SciPy, sums are float64 and each axis leaves float32.
+    # As in SciPy, sums are float64 and the result along each axis is float32.
     smooth = tf.cast(tf.matmul(across, tf.cast(values, tf.float64)), tf.float32)
     smooth = tf.matmul(tf.cast(smooth, tf.float64), along, transpose_b=True)
     return values - tf.cast(smooth, tf.float32)
@@ -71,13 +71,13 @@ def subtract_gaussian(values: Tensor, across: Tensor, along: Tensor) -> Tensor:
 def robust_range(volume: Tensor) -> tuple[Tensor, Tensor]:
     """Two percentiles of a volume, as `numpy.percentile` interpolates them.
 
-    Both ends are picked out rather than the whole volume sorted, which keeps the memory small.
+    Only the two ends are extracted, rather than sorting the whole volume, to save memory.
 
     Args:
         volume: float32 of any shape, at least one voxel.
 
     Returns:
-        the lower and the upper of `ROBUST_PERCENTILES`, float64 scalars.
+        The lower and the upper of `ROBUST_PERCENTILES`, float64 scalars.
     """
     values = tf.reshape(volume, [-1])
     last = tf.size(values) - 1
@@ -95,7 +95,7 @@ def _index(place: Tensor) -> Tensor:
 
 
 def _interpolate(place: Tensor, last: Tensor, sorted_at: Callable[[Tensor], Tensor]) -> Tensor:
-    """The value at a fractional place of the sorted values, rounded as NumPy rounds it."""
+    """The value at a fractional index into the sorted values, rounded as NumPy rounds it."""
     before = sorted_at(_index(place))
     after = sorted_at(tf.minimum(_index(place) + 1, last))
     share = place - tf.floor(place)

@@ -1,4 +1,4 @@
-"""`preprocess.geometry` as TensorFlow operations: to the voxels that a network takes, and back."""
+"""`preprocess.geometry` as TensorFlow operations: to voxels that a network takes, and back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from voxres_tf.dataset.regrid import FWHM_PER_SD
 from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
-from voxres_tf.preprocess.geometry import LEAST_MM, MOST_VOXELS, TIE, TOLERANCE_MM
+from voxres_tf.preprocess.geometry import LEAST_MM, MOST_VOXELS, PARTS, TOLERANCE_MM
 
 _RADIUS_IN_SD = 4.0
 
 
 @dataclass(frozen=True)
 class WorkingGrid:
-    """`geometry.WorkingGrid`: int32 [3] and float64 [3], along right, anterior and superior."""
+    """`geometry.WorkingGrid`, right, anterior, superior: shapes int32 [3], spacings float64 [3]."""
 
     own_shape: Tensor
     own_spacing_mm: Tensor
@@ -26,7 +26,7 @@ class WorkingGrid:
     spacing_mm: Tensor
 
     def resample_image(self, images: Tensor) -> Tensor:
-        """Images float32 [X, Y, Z, M] of the own shape, on the working grid."""
+        """Resample images, float32 [X, Y, Z, M] of the scan's own shape, to the working grid."""
         for axis in range(3):
             factor = self.spacing_mm[axis] / self.own_spacing_mm[axis]
             places = _places(self.shape[axis], self.own_shape[axis], factor)
@@ -35,7 +35,7 @@ class WorkingGrid:
         return images
 
     def resample_back(self, probabilities: Tensor) -> Tensor:
-        """Probabilities float32 [X, Y, Z, K] of the working shape, on the scan's own voxels."""
+        """Resample probabilities, float32 [X, Y, Z, K] of the working shape, to the scan's grid."""
         for axis in (2, 1, 0):
             factor = self.own_spacing_mm[axis] / self.spacing_mm[axis]
             places = _places(self.own_shape[axis], self.shape[axis], factor)
@@ -53,15 +53,15 @@ class WorkingGrid:
 
 
 def working_grid(shape: Tensor, spacing_mm: Tensor, resolution: Resolution) -> WorkingGrid:
-    """`geometry.working_grid` of a scan.
+    """`geometry.working_grid` for a scan.
 
     Args:
         shape: its voxels along the canonical axes, int32 [3].
         spacing_mm: float64 [3].
-        resolution: what the network takes.
+        resolution: the spacings that the network takes.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if a spacing is absurd.
+        tf.errors.InvalidArgumentError: when run, if a spacing is implausible.
     """
     low, high = (
         tf.constant([plane, plane, between], tf.float64)
@@ -71,7 +71,8 @@ def working_grid(shape: Tensor, spacing_mm: Tensor, resolution: Resolution) -> W
     target = tf.constant([resolution.in_plane_target_mm] * 2, tf.float64)
     nearest = tf.clip_by_value(spacing_mm, low, high)
     working_mm = tf.where(taken, spacing_mm, tf.concat([target, nearest[2:]], axis=0))
-    voxels = tf.maximum(tf.round(tf.cast(shape, tf.float64) * spacing_mm / working_mm - TIE), 1)
+    exact = tf.cast(shape, tf.float64) * spacing_mm / working_mm
+    voxels = tf.maximum(tf.round(tf.round(exact * PARTS) / PARTS), 1)
     sane = (tf.reduce_min(spacing_mm) >= LEAST_MM) & (tf.reduce_prod(voxels) <= MOST_VOXELS)
     received = ("{} mm, that is {} voxels", spacing_mm, voxels)
     rule = f"a head has voxels of at least {LEAST_MM} mm and, resampled, at most {MOST_VOXELS}"
@@ -80,21 +81,21 @@ def working_grid(shape: Tensor, spacing_mm: Tensor, resolution: Resolution) -> W
 
 
 def _places(count: Tensor, among: Tensor, factor: Tensor) -> Tensor:
-    """Where `count` voxels lie among others of the same centre, as indices; float64 [count]."""
+    """Indices of `count` voxels among `among` others with the same centre; float64 [count]."""
     steps = tf.cast(tf.range(count), tf.float64) - tf.cast(count - 1, tf.float64) / 2
     return steps * factor + tf.cast(among - 1, tf.float64) / 2
 
 
 def sampled(volume: Tensor, axis: int, places: Tensor, sigma: Tensor) -> Tensor:
-    """A volume at places along an axis: linear, after a Gaussian, and beyond the ends these.
+    """Sample a volume along an axis: linearly, after a Gaussian; beyond the ends, the end values.
 
-    Plane by plane; sums are float64 and float32 leaves each of both, as in NumPy and SciPy.
+    Works plane by plane; sums are float64 and both steps return float32, as in NumPy and SciPy.
 
     Args:
         volume: float32 [X, Y, Z, C].
         axis: 0, 1 or 2.
         places: indices, float64 [n].
-        sigma: of the Gaussian in voxels, float64 scalar; 0 for none.
+        sigma: sigma of the Gaussian in voxels, float64 scalar; 0 for none.
 
     Returns:
         float32, n long along the axis.
@@ -107,7 +108,7 @@ def sampled(volume: Tensor, axis: int, places: Tensor, sigma: Tensor) -> Tensor:
     steps = tf.cast(tf.range(-radius, radius + 1), tf.float64)
     bell = tf.exp(-0.5 * (steps / tf.where(sigma > 0, sigma, tf.ones_like(sigma))) ** 2)
     bell /= tf.reduce_sum(bell)
-    # A row for the plane before the place, and one for the plane behind it.
+    # One row for the plane before the place, and one for the plane after it.
     weights = tf.stack([tf.pad(bell, [[0, 1]]), tf.pad(bell, [[1, 0]])])
     count = tf.size(places)
     along = tf.one_hot(axis, 4, dtype=tf.int32)

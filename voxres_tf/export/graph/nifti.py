@@ -26,18 +26,18 @@ def nifti_function(
     """The traced function of the signature.
 
     It does what `voxres predict` does with files: axes are brought to right-anterior-superior
-    order and back, spacings that the model does not take are resampled and the probabilities
-    resampled back, and labels lie on the grid of the first scan.
+    order and back, scans with a spacing that the model does not take are resampled and the
+    probabilities resampled back, and labels lie on the grid of the first scan.
 
     Args:
         probabilities: images, float32 [X, Y, Z, M] -> float32 [X, Y, Z, K].
-        contract: which modalities there are and which may be missing.
-        align: images and their spacing, float64 [3] -> images that lie on each other.
+        contract: says which modalities there are and which may be missing.
+        align: images and their spacing, float64 [3] -> images aligned with each other.
 
     Returns:
-        `tf.function` of a string for each modality (see `contract.nifti_input`), the bytes of a
-        file, as a scalar or of shape [1]; empty if the subject lacks it. It answers
-        `labels_nifti_bytes`, the uncompressed file of labels, of the same shape.
+        A `tf.function` of one string per modality (see `contract.nifti_input`): the bytes of a
+        file, as a scalar or of shape [1]; empty if the subject lacks it. It returns
+        `labels_nifti_bytes`, the uncompressed label file, of the same shape.
     """
     names = [nifti_input(modality) for modality in contract.preprocess.modalities]
     resolution = contract.preprocess.resolution
@@ -56,7 +56,7 @@ def nifti_function(
         classes = tf.argmax(on_own_grid(images, header, planes), axis=-1, output_type=tf.int32)
         labels = encoded(tf.cast(classes, tf.uint8), planes)
         answer = tf.strings.join([label_header(header), labels])
-        # TF Serving sends base64 by HTTP if a name ends in this way, and else bytes as they are.
+        # By HTTP, TF Serving sends base64 if a name ends in `_bytes`, and otherwise raw bytes.
         return {"labels_nifti_bytes": tf.reshape(answer, tf.shape(given[0]))}
 
     spec = [tf.TensorSpec(None, tf.string, name) for name in names]
@@ -83,7 +83,7 @@ def _read(
     for present, head, name in reversed(list(zip(there, heads, names, strict=True))):
         first_head = tf.where(present, head, first_head)
         first_name = tf.where(present, name, first_name)
-    # What is not there is given the header of the first scan, which then breaks no further rule.
+    # A missing file gets the header of the first scan, so that it breaks no further rule.
     headers = [
         read_header(tf.where(present, head, first_head), tf.where(present, name, first_name))
         for present, head, name in zip(there, heads, names, strict=True)
@@ -93,7 +93,7 @@ def _read(
     read = list(zip(names, contents, headers, strict=True))
     rules = [rule for name, _, header in read for rule in _on_one_grid(header, first, name)]
     rules += [_complete(content, header, name) for name, content, header in read]
-    # A header can claim any size: no memory is taken before its file has proved to be as long.
+    # A header can claim any size: no memory is allocated before its file proves to be that long.
     shape = planes.canonical(held(first.shape, rules))
     images = tf.zeros(tf.concat([shape, [len(files)]], axis=0))
     for number, (name, content, header) in enumerate(read):
@@ -102,7 +102,7 @@ def _read(
 
 
 def _there(files: Sequence[Tensor], names: Sequence[str], contract: Contract) -> list[Tensor]:
-    """Whether each file is there, bool scalars, after the contract was asked which must be."""
+    """Whether each file is there, bool scalars, after checking those that the contract requires."""
     there = [tf.strings.length(file) > 0 for file in files]
     optional = [nifti_input(modality) for modality in contract.optional_modalities]
     received, then = ("an empty string",), "send the scan, or take another model"

@@ -1,6 +1,6 @@
 """From the numbers of a NIfTI-1 header to an affine, and from affines to axes and distances.
 
-What `grid.Grid` finds with nibabel, as TensorFlow operations in float64.
+What `grid.Grid` computes with nibabel, as TensorFlow operations in float64.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from voxres_tf.headers import SCANNER_CODE, SIZE_TOLERANCE
 
 _LAST_XFORM_CODE = 5
 _UNIT_TOLERANCE = 3 * 2.0**-23
-"""How far the square of a unit quaternion of float32 may be from 1 by rounding."""
+"""How far rounding may take the square of a float32 unit quaternion from 1."""
 
 
 @dataclass(frozen=True)
 class Transforms:
-    """The numbers of a header that place its voxels, float64 but for the codes.
+    """The numbers of a header that locate its voxels, float64 except for the codes.
 
     Attributes:
         pixdim: qfac and the spacing in mm [4].
-        codes: of qform and sform, integers [2].
+        codes: codes of qform and sform, integers [2].
         quaternion: b, c, d of the qform [3].
-        offset: of the qform in mm [3].
-        sform: its rows [3, 4].
+        offset: offset of the qform in mm [3].
+        sform: rows of the sform [3, 4].
     """
 
     pixdim: Tensor
@@ -38,12 +38,12 @@ class Transforms:
 
     @property
     def code(self) -> Tensor:
-        """Of the sform if it has one, else of the qform; 0 if neither has one."""
+        """The code of the sform if it has one, else of the qform; 0 if neither has one."""
         qform, sform = tf.unstack(self._known_codes())
         return tf.where(sform > 0, sform, qform)
 
     def sizes_agree(self) -> Tensor:
-        """Whether a sform that counts has the voxel sizes of pixdim; see `headers.check_header`."""
+        """Whether the sform, if used, has the voxel sizes of pixdim; see `headers.check_header`."""
         stated, found = tf.abs(self.pixdim[1:]), tf.norm(self.sform[:, :3], axis=0)
         states = tf.math.is_finite(stated) & (stated > 0)
         differ = states & (tf.abs(found - stated) > SIZE_TOLERANCE * stated)
@@ -58,7 +58,7 @@ class Transforms:
             shape: voxels along the axes of the file, int32 [3].
 
         Returns:
-            float64 [4, 4]; NaN in it where a quaternion is longer than 1.
+            float64 [4, 4]; it contains NaN if the quaternion is longer than 1.
         """
         qform, sform = tf.unstack(self._known_codes() > 0)
         sides = self.pixdim[1:]
@@ -88,7 +88,7 @@ class Transforms:
 
 
 def _analyze(shape: Tensor, sides: Tensor) -> Tensor:
-    """The first axis runs to the left and 0 mm is the middle; float64 [3, 4]."""
+    """Analyze's affine: the first axis runs to the left, 0 mm is the middle; float64 [3, 4]."""
     sides = sides * tf.constant([-1, 1, 1], tf.float64)
     middle = (tf.cast(shape, tf.float64) - 1) / 2
     return tf.concat([tf.linalg.diag(sides), -(middle * sides)[:, None]], axis=1)
@@ -98,9 +98,9 @@ def distance_mm(affine: Tensor, other: Tensor, shape: Tensor) -> Tensor:
     """`Grid.distance_mm`: the largest distance between the corners of two grids of one shape.
 
     Args:
-        affine: of one, float64 [4, 4].
-        other: of the other.
-        shape: of both, int32 [3].
+        affine: affine of one grid, float64 [4, 4].
+        other: affine of the other.
+        shape: shape of both, int32 [3].
     """
     ends = tf.constant([[*corner, 1] for corner in product((0, 1), repeat=3)], tf.float64)
     corners = ends * tf.concat([tf.cast(shape - 1, tf.float64), [1]], axis=0)
@@ -111,14 +111,14 @@ def distance_mm(affine: Tensor, other: Tensor, shape: Tensor) -> Tensor:
 def orientation(affine: Tensor) -> tuple[Tensor, Tensor]:
     """`Grid.orientation`: the anatomical axis closest to each axis of a file.
 
-    As in nibabel, the rotation closest to the affine decides (its polar decomposition), the axis
-    that fits best first, and no anatomical axis is given twice.
+    As in nibabel, the rotation closest to the affine (its polar decomposition) decides; the axis
+    that fits best is assigned first, and no anatomical axis is assigned twice.
 
     Args:
-        affine: float64 [4, 4], finite, that can be inverted.
+        affine: float64 [4, 4], finite and invertible.
 
     Returns:
-        the anatomical axis of each axis of the file, int32 [3]: 0 right, 1 anterior, 2 superior;
+        The anatomical axis of each axis of the file, int32 [3]: 0 right, 1 anterior, 2 superior;
         and whether it runs the other way, bool [3].
     """
     sides = affine[:3, :3] / tf.norm(affine[:3, :3], axis=0)
@@ -130,7 +130,7 @@ def orientation(affine: Tensor) -> tuple[Tensor, Tensor]:
     targets = tf.zeros([3], tf.int32)
     for n in range(3):
         axis = best_first[n]
-        # The 1 keeps an axis that is free before those that are not, be its share ever so small.
+        # The 1 ranks any free axis above those already taken, however small its share.
         share = free * (1 + tf.abs(rotation[:, axis]))
         target = tf.argmax(share, output_type=tf.int32)
         targets += target * tf.one_hot(axis, 3, dtype=tf.int32)

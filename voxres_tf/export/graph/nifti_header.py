@@ -1,7 +1,7 @@
-"""NIfTI-1 headers as TensorFlow operations: what a scan's says, and what the labels' must say.
+"""NIfTI-1 headers as TensorFlow operations: reading a scan's and making that of its labels.
 
-Fields lie where `nifti1.h` of the NIfTI Data Format Working Group has them; where a header leaves a
-choice or breaks a rule, what it means is what nibabel makes of it.
+Fields lie where `nifti1.h` of the NIfTI Data Format Working Group defines them; where a header
+leaves a choice or breaks a rule, it is interpreted as nibabel interprets it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from voxres_tf.headers import (
 
 HEADER_BYTES = 348
 FIRST_VOXEL = 352
-"""In one file with its header, voxels start here at the earliest; flags of extensions go before."""
+"""Earliest start of the voxels in a file with its header; the extension flags come before it."""
 
 DATATYPES = {
     2: tf.uint8,
@@ -39,7 +39,7 @@ DATATYPES = {
     512: tf.uint16,
     768: tf.uint32,
 }
-"""Code in a header -> how its voxels are stored. No other is taken."""
+"""Code in a header -> how its voxels are stored. No other code is accepted."""
 
 _FARTHEST_VOXEL = 2.0**40
 
@@ -52,11 +52,11 @@ class Header:
         raw: its 348 bytes, string scalar.
         little: whether its numbers are little-endian, bool scalar.
         shape: voxels along the axes of the file, int32 [3].
-        datatype: place of its code in `DATATYPES`, int32 scalar.
+        datatype: index of its code in `DATATYPES`, int32 scalar.
         offset: the byte where the voxels start, int64 scalar.
-        slope, inter: a value is stored * slope + inter, float64 scalars.
+        slope, inter: a value is its stored number * slope + inter; float64 scalars.
         affine: voxel -> mm, float64 [4, 4].
-        form_code: of the transform that gave it, integer scalar; 0 if none has a code.
+        form_code: code of the transform that gave the affine, integer scalar; 0 if none has one.
     """
 
     raw: Tensor
@@ -82,17 +82,17 @@ class Header:
 
 
 def read_header(raw: Tensor, name: Tensor) -> Header:
-    """Read a header and hold it to the rules of a scan.
+    """Read a header and check it against the rules for a scan.
 
     Args:
         raw: the first 348 bytes of the unpacked file, string scalar.
-        name: of the input, string scalar, for the errors.
+        name: name of the input, string scalar, for the errors.
 
     Raises:
         tf.errors.InvalidArgumentError: when run, naming the rule that it breaks: a NIfTI-1 header
             of a single file, three axes (others of length 1), a datatype of `DATATYPES`, voxels
-            that start behind the header, sizes in mm, a finite intercept, an affine that can be
-            inverted, a sform of the voxel sizes that pixdim states.
+            that start after the header, sizes in mm, a finite intercept, an invertible affine, a
+            sform with the voxel sizes that pixdim states.
     """
     raw, little = _checked_kind(raw, name)
     fields = _Fields(raw, little)
@@ -139,18 +139,18 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
 
 def _sizes(transforms: Transforms) -> tuple[Any, ...]:
     sizes = tf.norm(transforms.sform[:, :3], axis=0), tf.abs(transforms.pixdim[1:])
-    # As float32 they have no more digits than the header's numbers.
+    # As float32 they show no more digits than the header's numbers.
     return ("{} mm by the sform, {} mm by pixdim", *(tf.cast(mm, tf.float32) for mm in sizes))
 
 
 def label_header(header: Header) -> Tensor:
-    """The first 352 bytes of a file of labels, uint8, on the grid of a scan.
+    """The first 352 bytes of a label file, uint8, on the grid of a scan.
 
     Shape, spacing, sform, qform and their codes are the scan's, byte for byte, in its own byte
-    order. Nothing else of the scan's header is in it.
+    order. Nothing else is taken from the scan's header.
 
     Returns:
-        string scalar.
+        String scalar.
     """
     new = tf.where(header.little, _template("<"), _template(">"))
 
@@ -172,7 +172,7 @@ def label_header(header: Header) -> Tensor:
 
 @dataclass(frozen=True)
 class _Fields:
-    """The numbers in a header, whichever its byte order."""
+    """Reads numbers from a header of either byte order."""
 
     raw: Tensor
     little: Tensor
@@ -187,7 +187,7 @@ class _Fields:
 
 
 def _checked_kind(raw: Tensor, name: Tensor) -> tuple[Tensor, Tensor]:
-    """The header of what is NIfTI-1 in a single file, and whether it is little-endian."""
+    """The header, checked to be NIfTI-1 in a single file, and whether it is little-endian."""
     rule = "a file in NIfTI-1 format, .nii or .nii.gz"
     size = tf.strings.length(raw)
     whole = require(size >= HEADER_BYTES, name, rule, ("{} bytes", size), "send the whole file")
@@ -214,7 +214,7 @@ def _transforms(fields: _Fields) -> Transforms:
 
 
 def _template(byte_order: str) -> bytes:
-    """348 bytes of a header of labels, in the units that `voxres predict` writes."""
+    """The 348 bytes of a label file's header, in the units that `voxres predict` writes."""
     header = nib.Nifti1Header(endianness=byte_order)
     header.set_data_shape((1, 1, 1))
     header.set_data_dtype("uint8")

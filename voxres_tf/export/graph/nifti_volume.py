@@ -1,6 +1,6 @@
-"""Voxels of NIfTI files as TensorFlow operations: bytes in, canonical axes, and bytes out again.
+"""Voxels of NIfTI files as TensorFlow operations: from bytes to canonical axes and back to bytes.
 
-Files are read and written plane by plane, so that memory holds them in no other form as a whole.
+Files are read and written plane by plane, so that memory never holds a whole one in another form.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _GZIP = b"\x1f\x8b"
 
 
 def unpacked(file: Tensor) -> Tensor:
-    """The content of a file, which begins with gzip's two bytes if it is compressed.
+    """The content of a file, decompressed if it begins with gzip's two bytes.
 
-    A stream that ends early gives what there was of it.
+    A stream that ends early gives the part that was there.
 
     Args:
         file: string scalar.
@@ -46,7 +46,7 @@ class Planes:
     Attributes:
         shape: voxels along the axes of the file, int32 [3].
         targets: the canonical axis of each axis of the file, int32 [3].
-        flipped: whether it runs the other way, bool [3].
+        flipped: whether each axis runs the other way, bool [3].
     """
 
     shape: Tensor
@@ -55,11 +55,11 @@ class Planes:
 
     @classmethod
     def of(cls, header: Header) -> Planes:
-        """Those of a scan's file."""
+        """The planes of a scan's file."""
         return cls(header.shape, *orientation(header.affine))
 
     def canonical(self, values: Tensor) -> Tensor:
-        """Numbers of the file's axes, [3], in the order of the canonical axes."""
+        """Reorder numbers of the file's axes, [3], to the order of the canonical axes."""
         return tf.gather(values, tf.argsort(self.targets))
 
     def place(self, number: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,7 +70,7 @@ class Planes:
         return along * step, size + along * (1 - size)
 
     def to_canonical(self, plane: Tensor) -> Tensor:
-        """[1, Y, X] as stored, the first axis fastest -> of the size that `place` says."""
+        """A plane [1, Y, X] as stored, the first axis fastest -> in the size given by `place`."""
         return tf.transpose(tf.reverse(plane, self._backwards()), tf.argsort(self._order()))
 
     def from_canonical(self, plane: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class Planes:
         return tf.reverse(tf.transpose(plane, self._order()), self._backwards())
 
     def _order(self) -> Tensor:
-        # The first axis of a file is the last of an array in which it runs fastest.
+        # A file's first axis runs fastest, so it is the last axis of the array.
         return self.targets[::-1]
 
     def _backwards(self) -> Tensor:
@@ -88,15 +88,15 @@ class Planes:
 def filled(
     images: Tensor, number: int, name: str, content: Tensor, header: Header, planes: Planes
 ) -> Tensor:
-    """Images with the voxels of one file in them, scaled as its header says.
+    """Fill the voxels of one file into the images, scaled as its header says.
 
     Args:
         images: float32 [X, Y, Z, M] on the canonical axes.
-        number: of the modality.
-        name: of the input, for the error.
-        content: of the unpacked file, string scalar; if it is empty nothing is done.
-        header: of the file.
-        planes: of the file.
+        number: index of the modality.
+        name: name of the input, for the error.
+        content: the unpacked file, string scalar; if it is empty nothing is done.
+        header: header of the file.
+        planes: planes of the file.
 
     Raises:
         tf.errors.InvalidArgumentError: when run, if a value is not finite, or all are the same.
@@ -129,12 +129,12 @@ def encoded(labels: Tensor, planes: Planes) -> Tensor:
 
     Args:
         labels: uint8 [X, Y, Z] on the canonical axes.
-        planes: of the file.
+        planes: planes of the file.
 
     Returns:
-        string scalar.
+        String scalar.
     """
-    # TensorFlow has no operation that makes a string of numbers' bytes.
+    # TensorFlow has no operation that turns the bytes of numbers into a string.
     table = tf.constant([bytes([value]) for value in range(256)])
 
     def step(number: Tensor, parts: tf.TensorArray) -> tuple[Tensor, tf.TensorArray]:
@@ -149,10 +149,10 @@ def encoded(labels: Tensor, planes: Planes) -> Tensor:
 
 
 def _decoded(stored: Tensor, header: Header) -> Tensor:
-    """The stored numbers, float64 [n], which holds each of them as it is."""
+    """The stored numbers as float64 [n], which represents each of them exactly."""
 
     def decode(dtype: tf.DType, little: bool) -> Tensor:
-        # Of uint32 `decode_raw` knows nothing.
+        # `decode_raw` does not support uint32.
         known = tf.int32 if dtype == tf.uint32 else dtype
         numbers = tf.io.decode_raw(stored, known, little_endian=little)
         return tf.cast(tf.bitcast(numbers, dtype), tf.float64)

@@ -1,4 +1,4 @@
-"""`inference.offset` as TensorFlow operations: how two scans of a head lie to each other."""
+"""`inference.offset` as TensorFlow operations: the offset between two scans of a head."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from voxres_tf.inference.offset import (
 
 
 def smoothed(probabilities: Tensor, spacing_mm: Tensor) -> list[Tensor]:
-    """`offset.Tissue`: what was found, by each of `SMOOTH_MM`, float32 [X, Y, Z, K - 1]."""
+    """`offset.Tissue`: tissue smoothed by each of `SMOOTH_MM`, float32 [X, Y, Z, K - 1]."""
     maps = []
     for sd_mm in SMOOTH_MM:
         tissues = probabilities[..., 1:]
@@ -40,7 +40,7 @@ def smoothed(probabilities: Tensor, spacing_mm: Tensor) -> list[Tensor]:
 def offset_of(
     own: Sequence[Tensor], aim: Sequence[Tensor], spacing_mm: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`offset.offset_of`: radians and mm, float64 [6], and how much the tissues then agree."""
+    """`offset.offset_of`: radians and mm, float64 [6], and how well the tissues then agree."""
     tissue = tf.maximum(tf.reduce_sum(own[0], axis=-1), tf.reduce_sum(aim[0], axis=-1))
     steps = tf.cast(tf.maximum(tf.round(LATTICE_MM / spacing_mm), 1), tf.int64)
     x, y, z = tf.unstack(steps)
@@ -59,7 +59,7 @@ def offset_of(
 
 @dataclass(frozen=True)
 class _Differences:
-    """Offsets, float64 [B, 6] -> what the maps then have too much at the points, float64 [B, n]."""
+    """Offsets, float64 [B, 6] -> by how much the maps then exceed `wanted`, float64 [B, n]."""
 
     maps: Tensor
     wanted: Tensor
@@ -103,13 +103,13 @@ def _least_squares(differences: _Differences, start: Tensor) -> Tensor:
 
 
 def places(offsets: Tensor, points: Tensor, shape: Tensor, spacing_mm: Tensor) -> Tensor:
-    """Where points of the first scan lie in one that is off, as indices; float64 [B, n, 3].
+    """Indices of the first scan's points in a scan offset from it; float64 [B, n, 3].
 
     Args:
         offsets: radians and mm, float64 [B, 6].
         points: indices [n, 3], any numbers.
-        shape: of both scans, int32 [3].
-        spacing_mm: of their voxels, float64 [3].
+        shape: shape of both scans, int32 [3].
+        spacing_mm: spacing of their voxels, float64 [3].
     """
     middle = tf.cast(shape - 1, tf.float64) / 2
     at_mm = (tf.cast(points, tf.float64) - middle) * spacing_mm
@@ -124,7 +124,7 @@ def places(offsets: Tensor, points: Tensor, shape: Tensor, spacing_mm: Tensor) -
 
 
 def interpolated(maps: Tensor, places: Tensor) -> Tensor:
-    """Maps [X, Y, Z, C] at places [..., 3], linear, beyond the ends as there; float64 [..., C]."""
+    """Maps [X, Y, Z, C] at places [..., 3], linear, clamped at the ends; float64 [..., C]."""
     shape = tf.shape(maps)[:3]
     last = shape - 1
     inside = tf.clip_by_value(places, 0, tf.cast(last, tf.float64))

@@ -12,14 +12,14 @@ from voxres_tf.inference.pieces import BLOCK, FULL, LARGE, REACH
 
 
 def without_loose(probabilities: Tensor) -> Tensor:
-    """What `pieces.drop_loose` leaves of probabilities, float32 [X, Y, Z, K]; K is static."""
+    """Probabilities, float32 [X, Y, Z, K], after `pieces.drop_loose`; K is static."""
     tissue = tf.reduce_any(probabilities[..., 1:] > probabilities[..., :1], axis=-1)
     background = tf.one_hot(0, probabilities.shape[-1])
     return tf.where(loose_tissue(tissue)[..., None], background, probabilities)
 
 
 def loose_tissue(tissue: Tensor) -> Tensor:
-    """`pieces.loose_tissue`: bool [X, Y, Z] of bool [X, Y, Z]."""
+    """`pieces.loose_tissue`: bool [X, Y, Z] -> bool [X, Y, Z]."""
     shape = tf.shape(tissue)
     padded = tf.pad(tissue, tf.stack([tf.zeros(3, tf.int32), -shape % BLOCK], axis=1))
     blocks = tf.shape(padded) // BLOCK
@@ -39,7 +39,7 @@ def loose_tissue(tissue: Tensor) -> Tensor:
 
 
 def _pieces(full: Tensor) -> Tensor:
-    """The number of each block's piece, int32 like `full`; 0 where that is not."""
+    """The number of each block's piece, int32 of the shape of `full`; 0 where that is False."""
     shape = tf.shape(full)
     own = tf.where(full, tf.reshape(tf.range(tf.size(full)) + 1, shape), 0)
 
@@ -48,8 +48,8 @@ def _pieces(full: Tensor) -> Tensor:
         begins = ([0, 1, 1], [2, 1, 1], [1, 0, 1], [1, 2, 1], [1, 1, 0], [1, 1, 2])
         around = [tf.slice(wide, begin, shape) for begin in begins]
         heard = tf.where(full, reduce(tf.maximum, around, numbers), 0)
-        # A number is that of a block, which has heard of a higher one meanwhile: without this, news
-        # would go one block a round.
+        # A number is that of a block, which may have a higher number by now: without this look-up,
+        # numbers would spread by only one block per round.
         heard = tf.gather(tf.concat([[0], tf.reshape(heard, [-1])], axis=0), heard)
         return tf.reduce_any(heard != numbers), heard
 

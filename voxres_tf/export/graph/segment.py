@@ -1,4 +1,4 @@
-"""The signatures that take a whole subject: raw modalities or their files in, tissues out."""
+"""The signatures that take a whole subject: from raw modalities or their files to tissues."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     """The traced functions of the three signatures.
 
     They do what `voxres predict` does with its default options: channels, tiles of the contract's
-    patch, both stages of auto-context, mirroring and one piece where the contract says so. The two
-    that take arrays do so on the grid that they are given: nothing is resampled, turned or aligned.
+    patch, both stages of auto-context, and mirroring and one piece if the contract says so. The two
+    that take arrays work on the given grid: nothing is resampled, reoriented or aligned.
     `nifti.nifti_function` makes the third.
 
     Args:
         stages: the networks.
-        contract: how channels are made, volumes are tiled and answers are cleaned.
+        contract: says how channels are made, volumes are tiled and answers are cleaned.
 
     Returns:
-        name -> `tf.function`. Those of `images`, float32 [X, Y, Z, M], finite, axes in
-        right-anterior-superior order, modalities in the contract's, answer `labels`, uint8
-        [X, Y, Z], and `probabilities`, float32 [X, Y, Z, K].
+        Name -> `tf.function`. Two take `images`, float32 [X, Y, Z, M], finite, with axes in
+        right-anterior-superior order and modalities in the contract's; they return `labels`, uint8
+        [X, Y, Z], and `probabilities`, float32 [X, Y, Z, K], respectively.
     """
     config = contract.preprocess
     spec = [tf.TensorSpec([None, None, None, len(config.modalities)], tf.float32, "images")]
@@ -41,7 +41,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
     def traced(function: Callable[[Tensor], Any]) -> Any:
         return tf.function(function, input_signature=spec, autograph=False)
 
-    # One function that all signatures call, so that its graph is stored once.
+    # All signatures call this one function, so that its graph is stored once.
     probabilities = traced(
         lambda images: _probabilities(_guarded(images, config), stages, contract)
     )
@@ -69,7 +69,7 @@ def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor
     image = [prepare(images, contract.preprocess)]
     answer: list[Tensor] = []
     for name in stages.passes:
-        # Outside the loop over the tiles, so that the kernels are made once per volume.
+        # Outside the loop over the tiles, so that the kernels are computed once per volume.
         network = stages.answer(name, fuse=True)
         if contract.tta:
             network = mirrored_too(network)
@@ -79,7 +79,7 @@ def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor
 
 
 def _guarded(images: Tensor, config: PreprocessConfig) -> Tensor:
-    """The images, after a session's fed array was held to the signature."""
+    """The images, after checking the array fed to a session against the signature."""
     names = ", ".join(config.modalities)
     wanted = f"images [X, Y, Z, {len(config.modalities)}] ({names})"
     images = tf.raw_ops.EnsureShape(input=images, shape=[None, None, None, len(config.modalities)])

@@ -22,12 +22,12 @@ def predict_tiled(
     """`tiling.predict_tiled` with Gaussian blending, one tile at a time.
 
     Args:
-        image: volumes float32 [X, Y, Z, C1], [X, Y, Z, C2], ... whose channels a tile joins, so
-            that memory never holds them a second time as one volume; C1, C2, ... are static.
+        image: volumes float32 [X, Y, Z, C1], [X, Y, Z, C2], ... whose channels are joined tile by
+            tile, so that memory never also holds them as one volume; C1, C2, ... are static.
         function: a tile [1, x, y, z, C1 + C2 + ...] -> probabilities [1, x, y, z, K].
         classes: K.
         tile: voxels of a tile along X, Y, Z.
-        overlap: least share of a tile that its neighbour covers too.
+        overlap: least share of a tile that its neighbour also covers.
 
     Returns:
         float32 [X, Y, Z, K].
@@ -44,7 +44,7 @@ def predict_tiled(
         places = (x, yz // counts[2], yz % counts[2])
         starts = [axis.starts[n] for axis, n in zip(axes, places, strict=True)]
         begin = tf.stack([*starts, 0])
-        # Channels that are unknown while tracing would make Keras compile a convolution by XLA.
+        # If channels were unknown while tracing, Keras would compile a convolution with XLA.
         given = [
             tf.slice(volume, begin, [*tile, part.shape[3]])
             for volume, part in zip(volumes, image, strict=True)
@@ -73,7 +73,7 @@ def mirrored_too(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Ten
 
 @dataclass(frozen=True)
 class _Axis:
-    """The tiles along one axis, which is padded to one tile if it is shorter.
+    """The tiles along one axis, which is padded to the length of a tile if it is shorter.
 
     Attributes:
         before: voxels of padding at the lower end, int32.
@@ -101,7 +101,7 @@ def _axis(size: Tensor, tile: int, overlap: float) -> _Axis:
 
 
 def _paddings(before: Tensor, after: Tensor) -> Tensor:
-    """int32 [4, 2] for `tf.pad`, which hands a volume on as it is where all are 0."""
+    """int32 [4, 2] for `tf.pad`, which returns a volume unchanged if all are 0."""
     return tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], 0)
 
 

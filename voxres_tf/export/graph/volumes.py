@@ -1,4 +1,4 @@
-"""Volumes that a loop fills piece by piece, in place where TensorFlow can."""
+"""Volumes that a loop fills piece by piece, in place where TensorFlow can do that."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written(volume: Tensor, begin: Tensor, part: Tensor) -> Tensor:
 def from_slices(slice_at: Callable[[Tensor], Tensor], shape: Tensor, channels: int) -> Tensor:
     """A volume made slice by slice.
 
-    Unlike `tf.map_fn`, which stacks a list in the end, this never holds the result twice.
+    Unlike `tf.map_fn`, which stacks a list at the end, this never holds the result twice.
 
     Args:
         slice_at: z, an int32 scalar -> float32 [X, Y, C].
