@@ -50,7 +50,7 @@ server_options = adding(
         "--in-flight", type=click.IntRange(1),
         help="Requests under way at a time, in tile mode.  [default: 2]",
     ),
-    click.option("--tls-ca", type=_FILE, help="PEM file of the server's certificate authority; uses TLS."),
+    click.option("--tls-ca", type=_FILE, help="PEM file of the server's authority; turns TLS on."),
     click.option("--rest", is_flag=True, default=None, help="Use HTTP and JSON instead of gRPC."),
 )  # fmt: skip
 """None of them has a default, so that it is known which were given."""
