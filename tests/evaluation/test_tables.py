@@ -56,7 +56,7 @@ def test_the_page_says_what_limits_it():
         "HD the 95th percentile of the Hausdorff distance in mm",
         "Protocol: MRBrainS (Mendrik et al. 2015)",
         "HD figures of the paper's Table 1",
-        "they look like medians",
+        "probably medians",
         "(distributions.png)",
         "- a|b was not scored on subjects 2, 3; others were.",
         "- T1: GM HD is undefined for subjects 2, 3; its mean is over 1 of 3 subjects.",

@@ -43,7 +43,7 @@ _NAMINGS: Mapping[str, _Naming] = MappingProxyType(
             {"segm": "mrbrains18"},
             below="pre",
         ),
-        # segTRI_ana holds the three tissues where seg_ana holds whole anatomical structures.
+        # segTRI_ana holds the three tissues; seg_ana may hold whole anatomical structures.
         "ibsr18": _Naming(
             {"t1": ["ana", "ana_strip"]},
             {"segtri_ana": "ibsr18", "seg_ana": "ibsr18"},

@@ -23,15 +23,15 @@ _HEAD = """\
 
 DC is the Dice coefficient in %, HD the 95th percentile of the Hausdorff distance in mm, AVD the
 absolute volume difference in %. Protocol: MRBrainS (Mendrik et al. 2015); HD runs between in-plane
-boundaries, from voxel centre to voxel centre, and is the larger of the two directions. Which voxels
-were left out is what `voxres evaluate --protocol` was told; score files do not record it.
+boundaries, from voxel centre to voxel centre, and is the larger of the two directions.
+`voxres evaluate --protocol` decided which voxels were left out; score files do not record it.
 
-Cells: mean ± SD over the subjects (median). `n` is the number of subjects; a cell whose figure is
-undefined for some of them has its own. A dash stands where there is nothing to compute from.
+Cells: mean ± SD over the subjects (median). `n` is the number of subjects; a cell shows its own `n`
+if its figure is undefined for some of them. A dash means that there is nothing to compute from.
 """
 _PAPER = """\
-The HD figures of the paper's Table 1 are exact distances between voxel centres, all of them, which
-means hardly ever are: they look like medians, so compare them with the medians here.
+All HD figures of the paper's Table 1 are exact distances between voxel centres. Means hardly ever
+are, so the paper's figures are probably medians: compare them with the medians here.
 
 ![One point per subject, in a panel per tissue and figure](distributions.png)
 """
@@ -41,7 +41,7 @@ _DIFFERENCES = """\
 Row B minus row A over the subjects that both have; DC and AVD in percentage points, HD in mm. In
 brackets: 95 % percentile bootstrap interval of the mean over the subjects (9,999 resamples). B is
 called better or worse only where the interval excludes 0. With few subjects such intervals are too
-narrow, and they do not allow for the number of comparisons.
+narrow, and they are not corrected for the number of comparisons.
 """
 
 

@@ -41,8 +41,8 @@ MOST_AT_ONCE = 4
 """Longest first axis of a request to a server that batches, warm-up requests included."""
 
 _MODELS = """\
-# Read with --model_config_file. Two versions are kept loaded, so that whoever began a volume with
-# the older one ends with it; docs/serving.md says how to pin one or to go back.
+# Read with --model_config_file. Two versions stay loaded, so that a client that began a volume with
+# the older one can finish with it; docs/serving.md says how to pin a version or to go back.
 model_config_list {
   config {
     name: "$name"
@@ -54,10 +54,10 @@ model_config_list {
 """
 
 _BATCHING = """\
-# Read with --enable_batching --batching_parameters_file, which docker-compose.yml leaves out: a
-# server that batches joins requests along their first axis, which is right for tiles and wrong for
-# segment_volume. While max_batch_size is smaller than any volume is wide, such requests are refused
-# and never joined. A smaller one than $most refuses the warm-up requests, and with them the model.
+# Read with --enable_batching --batching_parameters_file, which docker-compose.yml leaves out. A
+# server that batches joins requests along their first axis, which is right for tiles but wrong for
+# segment_volume. As long as max_batch_size is smaller than the width of any volume, such requests
+# are refused instead of joined. With less than $most, the warm-up requests and so the model fail.
 max_batch_size { value: $most }
 batch_timeout_micros { value: 20000 }
 max_enqueued_batches { value: 16 }
@@ -73,8 +73,8 @@ prometheus_config {
 """
 
 _COMPOSE = """\
-# docker compose up -d, in this folder. Ports are open to this host only: TF Serving asks nobody who
-# they are.
+# docker compose up -d, in this folder. Ports are open to this host only, because TF Serving has no
+# authentication.
 services:
   tf-serving:
     image: "$image"

@@ -57,7 +57,7 @@ def generate_subject(
     Args:
         size: a name in `SIZES`: `full` is MRBrainS13's grid, `small` a coarse one for trials.
         seed: 0 or more.
-        number: number of the subject, 1 or more.
+        number: number of the subject, 0 or more.
         test: draw from a second series, separate from the first.
         head: the anatomy; the packaged one by default.
 
