@@ -149,7 +149,7 @@ def test_existing_outputs_are_refused_unless_told_otherwise(tmp_path: Path) -> N
 
 def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
-    with pytest.raises(ConfigError, match="outputs are no inputs"):
+    with pytest.raises(ConfigError, match="an output must not be an input"):
         files.refuse_existing(tmp_path / "1", overwrite=True, inputs=[tmp_path / "1" / "map.nii"])
 
 

@@ -237,7 +237,7 @@ def test_a_file_behind_a_closed_folder_is_named(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"T1\.nii: a file is there\. Received: nothing"):
+    with pytest.raises(DataError, match=r"T1\.nii: an existing file\. Received: nothing"):
         read_volume(tmp_path / "T1.nii")
 
 

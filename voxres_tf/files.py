@@ -147,7 +147,12 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ())
     parts = [part for read in inputs for part in (read, *read.resolve().parents)]
     if path.exists() and any(path.samefile(part) for part in parts if part.exists()):
         raise ConfigError(
-            message(path, "outputs are no inputs", "a file that is read", "name another output")
+            message(
+                path,
+                "an output must not be an input",
+                "a file that is also read",
+                "name another output",
+            )
         )
     if path.exists() and not overwrite:
         raise OutputExistsError(

@@ -98,7 +98,7 @@ def _open(path: Path) -> SpatialImage:
             message(path, "a file that can be read", error.strerror, "mend its permissions")
         ) from error
     if not there:
-        raise DataError(message(path, "a file is there", "nothing", "check the path"))
+        raise DataError(message(path, "an existing file", "nothing", "check the path"))
     try:
         image = nib.load(path)
     except Exception as error:  # nibabel's readers raise a dozen kinds

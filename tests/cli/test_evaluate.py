@@ -156,7 +156,7 @@ def test_inputs_are_not_replaced(data, ref):
     before = manifest.read_text()
     result = evaluate(data, "-o", str(manifest), "--overwrite", ref=ref)
     assert result.exit_code == 1
-    assert "outputs are no inputs" in result.stderr
+    assert "an output must not be an input" in result.stderr
     assert manifest.read_text() == before
 
 
@@ -168,7 +168,7 @@ def test_a_label_scheme_is_not_replaced(data):
     before = own.read_text()
     result = evaluate(data, "-o", str(own), "--overwrite", ref="own.csv")
     assert (result.exit_code, own.read_text()) == (1, before)
-    assert "outputs are no inputs" in result.stderr
+    assert "an output must not be an input" in result.stderr
 
 
 def test_what_is_scored_is_not_replaced(data):
@@ -176,7 +176,7 @@ def test_what_is_scored_is_not_replaced(data):
     before = predicted.read_bytes()
     result = evaluate(data, "-o", str(predicted), "--overwrite")
     assert (result.exit_code, predicted.read_bytes()) == (1, before)
-    assert "outputs are no inputs" in result.stderr
+    assert "an output must not be an input" in result.stderr
 
 
 def test_usage_errors(data):

@@ -225,7 +225,7 @@ def test_a_manifest_in_the_folder_is_not_replaced(tiny_model, data, tmp_path):
         "-m", tiny_model, data, "-o", tmp_path / "out", "--volumes", manifest, "--overwrite"
     )
     assert result.exit_code == 1
-    assert "outputs are no inputs" in result.stderr
+    assert "an output must not be an input" in result.stderr
     assert manifest.read_text().startswith("subject,t1,flair")
 
 

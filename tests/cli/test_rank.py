@@ -92,7 +92,7 @@ def test_outputs_are_not_replaced(data):
     output.write_text("mine")
     scores = (data / "a.csv").read_text()
     own = rank(f"a={data / 'a.csv'}", "-o", data / "a.csv", "--overwrite")
-    assert "outputs are no inputs" in own.stderr
+    assert "an output must not be an input" in own.stderr
     assert (data / "a.csv").read_text() == scores
     args = (f"a={data / 'a.csv'}", "-o", output)
     assert rank(*args).exit_code == 1

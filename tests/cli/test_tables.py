@@ -64,7 +64,7 @@ def test_errors_are_one_line(runs):
     for args, fault in (
         ((runs / "empty",), "a folder with rows.json"),
         ((runs / "cv", f"T1={runs / 'mine.csv'}"), "'T1': each name"),
-        ((f"a={runs / 'none.csv'}",), "a file is there"),
+        ((f"a={runs / 'none.csv'}",), "an existing file"),
     ):
         result = tables(*args, "-o", runs / "out")
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
@@ -86,7 +86,7 @@ def test_score_files_are_not_replaced(runs):
     before = scores.read_bytes()
     result = tables(f"mine={scores}", "-o", runs / "out", "--overwrite")
     assert (result.exit_code, scores.read_bytes()) == (1, before)
-    assert "outputs are no inputs" in result.stderr
+    assert "an output must not be an input" in result.stderr
 
 
 def test_long_names_and_characters_without_a_glyph_are_no_warnings(runs):

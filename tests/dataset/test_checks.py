@@ -91,7 +91,7 @@ def test_unreadable_file(sound):
 
 def test_file_that_went_away(sound):
     sound[0].images["flair"].unlink()
-    only(check(sound), "flair.nii.gz: a file is there")
+    only(check(sound), "flair.nii.gz: an existing file")
 
 
 def test_grids_apart_by_shape(sound, scan):

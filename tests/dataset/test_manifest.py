@@ -100,8 +100,8 @@ def test_a_missing_file_is_the_fault_of_its_subject_alone(manifest):
     subjects = read_manifest(manifest("subject,t1,label\nx,no.nii,\ny,a.nii,none.nii\n"))
     assert [files.id for files in subjects] == ["x", "y"]
     problems = list(map(str, check_dataset(subjects, None, need_labels=False, quiet=True)))
-    assert any("subject x" in p and "no.nii: a file is there" in p for p in problems)
-    assert any("subject y" in p and "none.nii: a file is there" in p for p in problems)
+    assert any("subject x" in p and "no.nii: an existing file" in p for p in problems)
+    assert any("subject y" in p and "none.nii: an existing file" in p for p in problems)
 
 
 def test_not_utf8_and_not_there(manifest, tmp_path):

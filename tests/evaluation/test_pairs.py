@@ -120,7 +120,7 @@ def test_another_subject_s_reference_is_none(touch, manifest):
         (["p/1.nii", "r/TestData/1/segm.nii", "r/TrainingData/1/segm.nii"], "a second for 1"),
         (["p/notes.txt", "r/1.nii"], "predictions <subject>_dseg"),
         (["p/1.nii", "r/notes.txt"], "references that"),
-        (["p/1.nii"], "r: a file or a folder is there"),
+        (["p/1.nii"], "r: an existing file or folder"),
     ],
 )
 def test_what_cannot_be_paired(touch, files, fault):

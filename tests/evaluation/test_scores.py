@@ -113,7 +113,7 @@ def test_a_spreadsheet_may_put_a_bom_first(tmp_path):
 
 
 def test_missing_csv(tmp_path):
-    with pytest.raises(DataError, match="a file is there"):
+    with pytest.raises(DataError, match="an existing file"):
         read_scores(tmp_path / "none.csv")
 
 

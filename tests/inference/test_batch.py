@@ -147,14 +147,14 @@ def test_outputs_do_not_replace_each_other(make_predictor, write_subject, tmp_pa
 def test_inputs_are_never_replaced(make_predictor, write_subject):
     files = write_subject()
     plan = OutputPlan(files.images["t1"], overwrite=True)
-    with pytest.raises(ConfigError, match="outputs are no inputs"):
+    with pytest.raises(ConfigError, match="an output must not be an input"):
         predict_all(make_predictor(), [files], plan)
 
 
 def test_an_input_is_known_by_its_file(make_predictor, write_subject, tmp_path):
     files, other = write_subject(), tmp_path / "other.nii"
     other.hardlink_to(files.images["t1"])
-    with pytest.raises(ConfigError, match="outputs are no inputs"):
+    with pytest.raises(ConfigError, match="an output must not be an input"):
         predict_all(make_predictor(), [files], OutputPlan(other, overwrite=True))
 
 
@@ -167,7 +167,7 @@ def test_all_parts_of_an_input_are_kept(make_predictor, write_subject, tmp_path)
     files = replace(files, images=images, labels=files.images["t1"], scheme=str(scheme))
     for name in ("t1.img", "t1.hdr", "own.json"):
         plan = OutputPlan(tmp_path / "out", report=tmp_path / name, overwrite=True)
-        with pytest.raises(ConfigError, match=f"{name}: outputs are no inputs"):
+        with pytest.raises(ConfigError, match=f"{name}: an output must not be an input"):
             predict_all(make_predictor(), [files], plan)
 
 
@@ -184,7 +184,7 @@ def test_what_is_read_besides_scans_is_never_replaced(make_predictor, write_subj
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("subject,t1,flair\n")
     plan = OutputPlan(tmp_path / "out", volumes=manifest, overwrite=True, kept=(manifest,))
-    with pytest.raises(ConfigError, match=r"outputs are no inputs"):
+    with pytest.raises(ConfigError, match=r"an output must not be an input"):
         predict_all(make_predictor(), [write_subject()], plan)
     assert manifest.read_text() == "subject,t1,flair\n"
 

@@ -182,7 +182,7 @@ def test_a_label_map_where_subjects_go_is_never_removed(tmp_path: Path, randomis
         if randomised
         else partial(write_phantom, tmp_path, 1, 0, "small", **how)
     )
-    with pytest.raises(ConfigError, match="outputs are no inputs"):
+    with pytest.raises(ConfigError, match="an output must not be an input"):
         call()
     assert head.path.read_text() == "a map"
 
@@ -190,7 +190,7 @@ def test_a_label_map_where_subjects_go_is_never_removed(tmp_path: Path, randomis
 def test_ranges_that_are_read_are_never_replaced(tmp_path: Path) -> None:
     ranges = tmp_path / RECIPE_FILE
     ranges.write_text("{}")
-    with pytest.raises(ConfigError, match="outputs are no inputs"):
+    with pytest.raises(ConfigError, match="an output must not be an input"):
         write_randomised(
             tmp_path, 1, 0, [MniHead()], Randomisation(), overwrite=True, inputs=[ranges]
         )

@@ -225,4 +225,4 @@ def _subject(path: Path) -> str:
 
 def _require_there(path: Path) -> None:
     if not path.exists():
-        raise DataError(message(path, "a file or a folder is there", "nothing", "check the path"))
+        raise DataError(message(path, "an existing file or folder", "nothing", "check the path"))

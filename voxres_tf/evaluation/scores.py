@@ -99,7 +99,7 @@ def read_scores(path: Path) -> list[Score]:
             cells that are not numbers.
     """
     if not path.is_file():
-        raise DataError(message(path, "a file is there", "nothing", "run voxres evaluate first"))
+        raise DataError(message(path, "an existing file", "nothing", "run voxres evaluate first"))
     then = "pass scores of voxres evaluate"
     (_, header), *rows = read_csv(path, then) or [(1, [])]
     if tuple(header) != COLUMNS:

@@ -111,7 +111,12 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     clash = [str(path) for path in (*outputs, *gone) if _identity(path) in inputs]
     if clash:
         raise ConfigError(
-            message(clash[0], "outputs are no inputs", "a file that is read", "name another output")
+            message(
+                clash[0],
+                "an output must not be an input",
+                "a file that is also read",
+                "name another output",
+            )
         )
     twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
     if twice:
