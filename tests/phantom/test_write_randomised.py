@@ -218,10 +218,11 @@ def test_what_fails_at_the_first_subject_costs_nothing(tmp_path: Path, drawn: Dr
     assert make(tmp_path, 2, 2) == [2, 2]
 
 
-def test_overwrite_leaves_subjects_of_mrbrains13s_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("note", ['{"subject": "TrainingData/2"}', "5"])
+def test_overwrite_leaves_folders_with_other_notes(tmp_path: Path, note: str) -> None:
     other = tmp_path / "2"
     other.mkdir()
-    (other / NOTE_FILE).write_text('{"subject": "TrainingData/2"}')
+    (other / NOTE_FILE).write_text(note)
     make(tmp_path, 1, 1, overwrite=True)
     assert (other / NOTE_FILE).is_file()
 

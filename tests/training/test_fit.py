@@ -12,12 +12,11 @@ import pytest
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, TrainingError, VoxResError
-from voxres_tf.files import locked, write_json
+from voxres_tf.files import locked
 from voxres_tf.schema import load
-from voxres_tf.start import read_summary
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
-from voxres_tf.training.run import RunFolder, check_resume
+from voxres_tf.training.run import RunFolder
 from voxres_tf.training.validation import load_network
 
 
@@ -222,101 +221,6 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(
     with pytest.raises(TrainingError, match=r"epoch 1, step 4, subjects \d, \d: .*finite.*nan"):
         fit.train(subjects, run, config)
     assert (run / "state.npz").read_bytes() == before
-
-
-def test_what_resume_refuses(
-    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
-) -> None:
-    with pytest.raises(TrainingError, match="a run to resume"):
-        fit.train(subjects, tmp_path / "none", config, resume="must")
-    run = fit.train(subjects, tmp_path / "run", config.updated(training={"steps": 4}))
-    with pytest.raises(TrainingError, match="a new run folder"):
-        fit.train(subjects, run, config, resume="never")
-    with pytest.raises(TrainingError, match=r"training\.seed 3 -> 4"):
-        fit.train(subjects, run, config.updated(training={"seed": 4}))
-    with pytest.raises(TrainingError, match=r"model\.architecture voxresnet -> unet3d"):
-        fit.train(subjects, run, config.updated(model={"architecture": "unet3d"}))
-    with pytest.raises(TrainingError, match="keeps its training subjects"):
-        fit.train(subjects[:2], run, config)
-    with pytest.raises(DataError, match="subject 1: ids are unique"):
-        fit.train(subjects, tmp_path / "leak", config, val=subjects[:1])
-
-
-def test_what_a_run_left_that_had_no_checkpoint_is_not_the_next_ones(
-    subjects: list[SubjectFiles],
-    config: RunConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def die(*_: object) -> None:
-        raise KilledError
-
-    short = config.updated(training={"steps": 4})
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "write_history", die)
-        with pytest.raises(KilledError):
-            fit.train(subjects[:2], tmp_path, short, val=subjects[2:])
-    assert (tmp_path / "best.weights.h5").is_file()
-    fit.train(subjects[:2], tmp_path, short)
-    assert not (tmp_path / "best.weights.h5").exists()
-    assert [row["step"] for row in rows(tmp_path)] == [4]
-    # Weights that were lost are written again, without a step.
-    last, state = ((tmp_path / name).read_bytes() for name in ("last.weights.h5", "state.npz"))
-    (tmp_path / "last.weights.h5").unlink()
-    fit.train(subjects[:2], tmp_path, short)
-    assert (tmp_path / "last.weights.h5").read_bytes() == last
-    assert (tmp_path / "state.npz").read_bytes() == state
-    # Nobody could say whether these are the same subjects.
-    (tmp_path / "summary.json").unlink()
-    with pytest.raises(TrainingError, match=r"the summary\.json that it began with"):
-        fit.train(subjects[:2], tmp_path, config)
-    # Weights are not lost for want of a state.
-    (tmp_path / "state.npz").unlink()
-    with pytest.raises(TrainingError, match=r"the state\.npz of its weights"):
-        fit.train(subjects[:2], tmp_path, config)
-    assert (tmp_path / "last.weights.h5").read_bytes() == last
-
-
-@pytest.mark.parametrize("name", ["best.weights.h5", "history.csv", "config.json"])
-def test_a_new_run_is_asked_for_where_one_began(
-    name: str, config: RunConfig, tmp_path: Path
-) -> None:
-    (tmp_path / name).touch()
-    with pytest.raises(TrainingError, match="a new run folder"):
-        check_resume(RunFolder(tmp_path), config, "never")
-
-
-def test_no_subjects(config: RunConfig, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="subjects to learn from"):
-        fit.train([], tmp_path / "run", config)
-
-
-@pytest.mark.parametrize("text", ["[]", '"text"'])
-def test_a_summary_of_another_kind_is_named(text: str, tmp_path: Path) -> None:
-    (tmp_path / "summary.json").write_text(text)
-    with pytest.raises(VoxResError, match=r"summary\.json: names and values"):
-        read_summary(tmp_path)
-
-
-def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
-    config: RunConfig, tmp_path: Path
-) -> None:
-    folder = RunFolder(tmp_path)
-    write_json(folder.config, config.model_dump(mode="json"))
-    other = config.updated(training={"seed": 9})
-    check_resume(folder, other, "auto")
-    folder.state.write_bytes(b"no state")
-    with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
-        check_resume(folder, other, "auto")
-    folder.state.write_bytes(b"")
-    with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
-        check_resume(folder, other, "auto")
-    np.savez(folder.state, step=1)
-    with pytest.raises(TrainingError, match=r"training\.seed 3 -> 9"):
-        check_resume(folder, other, "auto")
-    (tmp_path / "cascade.json").touch()
-    with pytest.raises(TrainingError, match="a folder for one training"):
-        check_resume(folder, config, "never")
 
 
 def test_one_process_at_a_time(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from voxres_tf.dataset.layouts import MANIFEST_NAME
 from voxres_tf.dataset.manifest import write_manifest
@@ -107,8 +108,8 @@ def _files(folder: Path) -> SubjectFiles:
 def _randomised_before(out: Path, folders: Sequence[Path]) -> list[Path]:
     """Folders of randomised subjects that are not among these."""
     noted = {note.parent for note in out.glob(f"*/{NOTE_FILE}")} - set(folders)
-    return sorted(
-        folder
-        for folder in noted
-        if folder.name.isdigit() and "randomisation" in (read_note(folder / NOTE_FILE) or {})
-    )
+    return sorted(f for f in noted if f.name.isdigit() and _is_randomised(read_note(f / NOTE_FILE)))
+
+
+def _is_randomised(note: Any) -> bool:
+    return isinstance(note, dict) and "randomisation" in note
