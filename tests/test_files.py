@@ -183,3 +183,20 @@ def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
     assert done.returncode == 9
     with files.locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", None], ids=["cut", "latin", "missing"])
+def test_json_that_cannot_be_read_is_one_error_of_the_given_kind(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "note.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"note\.json: JSON in UTF-8\. .*Remove it\.") as told:
+        files.read_json(path, "remove it", ConfigError)
+    assert "\n" not in str(told.value)
+
+
+def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"b": [1, None, "ß"]})
+    assert files.read_json(tmp_path / "a.json") == {"b": [1, None, "ß"]}

@@ -96,6 +96,25 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_json(
+    path: Path, then: str = "check the file", error: type[VoxResError] = DataError
+) -> Any:
+    """The content of a JSON file in UTF-8.
+
+    Args:
+        path: the file.
+        then: what to do if it cannot be read, for the error message.
+        error: kind of the error that is raised in that case.
+
+    Raises:
+        VoxResError: of that kind, if it cannot be read as JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise error(message(path, "JSON in UTF-8", cause, then)) from cause
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A CSV table as text; None is an empty cell."""
     text = io.StringIO()

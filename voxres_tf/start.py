@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from voxres_tf.config import (
 )
 from voxres_tf.contract import HABITS, read_contract
 from voxres_tf.errors import ConfigError, message
+from voxres_tf.files import read_json
 from voxres_tf.schema import load
 
 ENDS = {"in_channels", "context_channels", "classes"}
@@ -193,10 +193,7 @@ def read_summary(run: Path) -> dict[str, Any]:
     path = run / SUMMARY_FILE
     if not path.is_file():
         return {}
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(message(path, "JSON in UTF-8", error, "start a new run")) from error
+    told = read_json(path, "start a new run", ConfigError)
     if not isinstance(told, dict):
         raise ConfigError(message(path, "names and values", "others", "start a new run"))
     return told

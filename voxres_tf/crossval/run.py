@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainN
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
+from voxres_tf.errors import ConfigError, OutputExistsError, message
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
-from voxres_tf.files import json_hash, locked, write_json
+from voxres_tf.files import json_hash, locked, read_json, write_json
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import require_classes
@@ -140,10 +139,7 @@ def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
     note = _note(out, row)
     if not note.is_file():
         return
-    try:
-        before = json.loads(note.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(message(note, "JSON in UTF-8", error, "remove it")) from error
+    before = read_json(note, "remove it")
     if before != {name: told[name] for name in told if name in before}:
         rule = "a folder holds one row of a name"
         received = f"scores of {row.name} by another configuration, or on other folds"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from voxres_tf.errors import ConfigError, DataError, message
-from voxres_tf.files import write_json
+from voxres_tf.files import read_json, write_json
 
 ROWS_FILE = "rows.json"
 """In a cross-validation's folder: {"rows": [{"name": "T1", "scores": "scores/t1.csv"}, ...]}."""
@@ -66,10 +66,7 @@ def _rows_of(folder: Path) -> list[NamedFile]:
     if not path.is_file():
         then = "wait for the cross-validation to end, or pass NAME=scores.csv"
         raise DataError(message(folder, f"a folder with {ROWS_FILE}", "one without it", then))
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(message(path, "JSON in UTF-8", error, "mend the file")) from error
+    found = read_json(path, "mend the file")
     _require_form(path, found)
     return [(row["name"], folder / row["scores"]) for row in found["rows"]]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from voxres_tf.contract import CONTRACT_FILE, read_contract
 from voxres_tf.errors import ModelError, message
-from voxres_tf.files import file_hash, write_json
+from voxres_tf.files import file_hash, read_json, write_json
 from voxres_tf.model.stored import VARIABLES, stored_weights, weights_hash
 
 HASHES_FILE = Path("assets.extra") / "sha256.json"
@@ -66,10 +65,7 @@ def check_whole(folder: Path) -> int:
 
 def _listed(folder: Path) -> dict[str, str]:
     path = folder / HASHES_FILE
-    try:
-        listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(message(path, "the hashes of the files", error, NEXT_STEP)) from error
+    listed: dict[str, str] = read_json(path, NEXT_STEP, ModelError)
     sound = isinstance(listed, dict) and all(isinstance(value, str) for value in listed.values())
     if not sound:
         raise ModelError(message(path, "a SHA-256 for every file", "another content", NEXT_STEP))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from voxres_tf.errors import OutputExistsError, message
-from voxres_tf.files import atomic_path, remove, write_json
+from voxres_tf.errors import DataError, OutputExistsError, message
+from voxres_tf.files import atomic_path, read_json, remove, write_json
 from voxres_tf.phantom.heads import Head
 from voxres_tf.volume import Volume, write_volume
 
@@ -59,8 +58,8 @@ def is_made(folder: Path, recipe: Mapping[str, Any], names: Iterable[str]) -> bo
 def read_note(path: Path) -> Any:
     """The content of a JSON file, None if it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except DataError:
         return None
 
 
