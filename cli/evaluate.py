@@ -30,16 +30,18 @@ def command(
     if overwrite and output is None:
         raise click.UsageError("--overwrite needs --output")
     from voxres_tf.dataset.layouts import MANIFEST_NAME
-    from voxres_tf.evaluation.evaluate import evaluate, table
+    from voxres_tf.evaluation.evaluate import score_pairs, table
     from voxres_tf.evaluation.pairs import find_pairs
     from voxres_tf.evaluation.scores import write_scores
     from voxres_tf.files import refuse_existing
 
     if output is not None:
         refuse_existing(output, overwrite=overwrite, inputs=(ref, ref / MANIFEST_NAME))
-        read = [file for pair in find_pairs(pred, ref, ref_coding) for file in pair.files]
+    pairs = find_pairs(pred, ref, ref_coding)
+    if output is not None:
+        read = [file for pair in pairs for file in pair.files]
         refuse_existing(output, overwrite=overwrite, inputs=read)
-    evaluation = evaluate(pred, ref, protocol=protocol, coding=ref_coding)
+    evaluation = score_pairs(pairs, protocol=protocol, coding=ref_coding)
     if output is not None:
         write_scores(output, evaluation.scores)
     click.echo(table(evaluation))

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "report": {"evaluation", "inference"},
     "crossval": {"dataset", "preprocess", "training", "evaluation"},
     "demo": STAGES,
-    "__init__": {"inference", "model"},  # names that are loaded when they are asked for
+    "__init__": {"config", "inference", "model"},  # names that are loaded when they are asked for
 }
 ROOT_MODULES = {
     "config",

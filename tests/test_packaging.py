@@ -91,6 +91,7 @@ def test_public_names_are_there_and_others_are_not() -> None:
     assert set(voxres_tf.__all__) == {*voxres_tf._PUBLIC, "__version__"}
     for name in voxres_tf.__all__:
         assert getattr(voxres_tf, name) is not None
+    assert dir(voxres_tf) == sorted(voxres_tf.__all__)
     with pytest.raises(AttributeError, match="no attribute 'surprise'"):
         attrgetter("surprise")(voxres_tf)
 

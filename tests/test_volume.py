@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from voxres_tf.errors import DataError
 from voxres_tf.grid import Grid, from_canonical, to_canonical
-from voxres_tf.volume import read_grid, read_volume, write_volume
+from voxres_tf.volume import file_stem, read_grid, read_volume, write_volume
 
 SHAPE = (5, 6, 7)
 DATA = np.arange(210, dtype=np.int16).reshape(SHAPE)
@@ -281,3 +281,11 @@ def test_writing_holds_suffix_and_shape(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="data on its grid"):
         write_volume(tmp_path / "a.nii", DATA[1:], grid)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("a.nii.gz", "a"), ("a.b.nii", "a.b"), ("A.NII", "A"), ("B.NII.GZ", "B"), ("x.img", "x")],
+)
+def test_file_stem(name: str, stem: str) -> None:
+    assert file_stem(Path("d") / name) == stem

@@ -22,6 +22,14 @@ from voxres_tf.headers import check_header, read_qform, tells_place
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 
+def file_stem(path: Path) -> str:
+    """Name of a file without `.nii` or `.nii.gz`, or without its last suffix."""
+    for suffix in NIFTI_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Values on a grid: `data` has the shape of `grid`, any real dtype."""

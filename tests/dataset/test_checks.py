@@ -11,7 +11,7 @@ from voxres_tf.dataset.checks import (
     overview,
     require_sound,
 )
-from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import DataError
 
 AFFINE = np.diag([0.958, 0.958, 3.0, 1.0])
@@ -128,14 +128,14 @@ def test_voxel_sizes_in_another_unit(sound, scan, unit, shown):
 
 def test_unknown_codes(sound, drawing):
     drawing(sound[0].labels, (0, 1, 2, 3, 7, 12))
-    only(check(sound), "labels of the scheme 'tissue' are [0, 1, 2, 3]. Received: 7, 12.")
+    only(check(sound), "labels of the scheme 'tissue' are [0, 1, 2, 3]. Received: codes [7, 12].")
     other = SubjectFiles("1", sound[0].images, sound[0].labels, "mrbrains18")
-    only(check([other]), "'mrbrains18'", "Received: 12.")
+    only(check([other]), "'mrbrains18'", "Received: codes [12].")
 
 
 def test_many_unknown_codes_stay_one_short_line(sound, drawing):
     drawing(sound[0].labels, range(100, 120))
-    only(check(sound), "Received: 100, 101, 102, 103, 104, 105, 106, 107 and 12 more.")
+    only(check(sound), "[100, 101, 102, 103, 104, 105, 106, 107 and 12 more]")
 
 
 def test_unknown_scheme(sound):
@@ -170,12 +170,21 @@ def test_values_that_are_not_finite(sound, which, value):
     data = np.asarray(nib.load(path).dataobj).astype(np.float32)
     data[0, 0, :3] = value
     put(path, data)
-    only(check(sound), f"{path}: values are finite. Received: 3 voxels NaN or infinite.")
+    only(check(sound), f"{path}: finite values. Received: 3 voxels NaN or infinite.")
 
 
 def test_constant_image(sound):
     put(sound[0].images["t1"], np.full((8, 9, 5), 7, np.int16))
     only(check(sound), "a scan has contrast. Received: 7 everywhere.")
+
+
+def test_contrast_is_judged_as_when_reading(sound):
+    values = np.full((8, 9, 5), 2**24, np.int32)
+    values[0, 0, 0] += 1  # in float32, as networks take it, the same value
+    put(sound[0].images["t1"], values)
+    only(check(sound), "a scan has contrast. Received: 16777217 everywhere.")
+    with pytest.raises(DataError, match="a scan has contrast"):
+        read_subject(sound[0], ["t1"])
 
 
 def test_repeated_ids(sound):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -22,7 +24,9 @@ from voxres_tf.inference.server import Server
 )
 def test_options_without_a_meaning_are_refused(options):
     server = asking("nowhere:1", mode="volume")
-    with pytest.raises(ConfigError, match="the model's own in volume mode"):
+    (name, value), *_ = options.items()
+    received = rf"the model's own in volume mode\. Received: {name} {re.escape(str(value))}\. "
+    with pytest.raises(ConfigError, match=received):
         Predictor(server, **options)
     with pytest.raises(ConfigError, match="device: the server's own"):
         Predictor(asking("nowhere:1"), device="cpu")

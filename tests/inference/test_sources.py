@@ -7,7 +7,7 @@ import pytest
 from voxres_tf.contract import read_contract
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError
-from voxres_tf.inference.sources import file_stem, find_sources, part_of
+from voxres_tf.inference.sources import find_sources, part_of
 
 
 @pytest.fixture
@@ -66,10 +66,3 @@ def test_parts_are_a_partition():
     assert [s.id for s in parts[1]] == ["1", "4"]
     assert sorted(s.id for part in parts for s in part) == [s.id for s in subjects]
     assert part_of(subjects[:1], 2, 1) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"), [("a.nii.gz", "a"), ("a.b.nii", "a.b"), ("A.NII", "A"), ("x.img", "x")]
-)
-def test_file_stem(name, stem):
-    assert file_stem(Path("d") / name) == stem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -59,3 +60,14 @@ def test_nothing_follows_the_addition_of_a_module() -> None:
     # The next module adds the raw sum: its shortcut is the sum itself, not a normalised copy.
     inputs = model.get_layer("voxres3_sum").input
     assert inputs[0] is model.get_layer("voxres2_sum").output
+
+
+def test_a_saved_network_answers_alike(tmp_path: Path) -> None:
+    network = build_voxresnet(ModelConfig(in_channels=2, width=4), l2=1e-4)
+    image = np.random.default_rng(0).standard_normal((1, 8, 16, 8, 2), np.float32)
+    network.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras")
+    before, after = network(image, training=False), loaded(image, training=False)
+    assert set(after) == set(OUTPUTS)
+    for name in OUTPUTS:
+        np.testing.assert_array_equal(after[name], before[name])

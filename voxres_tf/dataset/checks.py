@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxres_tf.config import MODALITIES
-from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.dataset.subject import SubjectFiles, require_finite, require_scan
 from voxres_tf.errors import DataError, message
 from voxres_tf.grid import Grid
-from voxres_tf.labels import LabelScheme, common_classes, listed, scheme
+from voxres_tf.labels import common_classes, listed, scheme
 from voxres_tf.volume import Volume, read_grid, read_volume
 
 PLAUSIBLE_MM = (0.05, 20.0)
@@ -157,10 +156,8 @@ class _SubjectCheck:
         volume = self._read(path)
         if volume is None:
             return
-        if volume.data.min() == volume.data.max():
-            self._add(path, f"a scan has contrast. Received: {volume.data.flat[0]} everywhere.")
-        else:
-            self._digest(path, volume)
+        with self._noting(path):
+            self._digest(path, require_scan(volume, path))
 
     def _labels(self, path: Path) -> None:
         volume = self._read(path)
@@ -172,33 +169,29 @@ class _SubjectCheck:
         if broken.size:
             self._add(path, f"label codes are whole numbers. Received: {listed(broken.tolist())}.")
             return
-        try:
-            self._codes(path, codes, scheme(self.files.scheme))
-        except DataError as error:
-            self._add(None, str(error))
-
-    def _codes(self, path: Path, codes: NDArray[Any], rules: LabelScheme) -> None:
-        unknown = rules.unknown_codes(codes)
-        if unknown:
-            rule = f"labels of the scheme {rules.name!r} are {sorted(rules.classes)}"
-            self._add(path, f"{rule}. Received: {listed(unknown)}.")
-            return
-        classes, scored = rules.merge(codes, path)
-        if not np.any((classes > 0) & scored):
-            self._add(path, f"labels mark tissue. Received: no code but {listed(codes.tolist())}.")
+        with self._noting(None):
+            rules = scheme(self.files.scheme)
+            with self._noting(path):
+                classes, scored = rules.merge(codes, path)
+                if not np.any((classes > 0) & scored):
+                    received = f"no code but {listed(codes.tolist())}"
+                    self._add(path, f"labels mark tissue. Received: {received}.")
 
     def _read(self, path: Path) -> Volume | None:
         """The volume, None if it cannot be read or has values that are not finite."""
-        try:
+        with self._noting(path):
             volume = read_volume(path)
+            self._grid(path, volume.grid)
+            return require_finite(volume, path)
+        return None
+
+    @contextmanager
+    def _noting(self, path: Path | None) -> Iterator[None]:
+        """Make a problem of a rule that is broken within the block."""
+        try:
+            yield
         except DataError as error:
             self._add(path, str(error).removeprefix(f"{path}: "))
-            return None
-        self._grid(path, volume.grid)
-        bad = int(volume.data.size - np.isfinite(volume.data).sum())
-        if bad:
-            self._add(path, f"values are finite. Received: {bad} voxels NaN or infinite.")
-        return None if bad else volume
 
     def _grid(self, path: Path, grid: Grid) -> None:
         low, high = PLAUSIBLE_MM

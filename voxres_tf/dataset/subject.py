@@ -107,7 +107,7 @@ def read_subject(
     if first not in modalities:
         rule, then = f"{first}, whose grid is asked for", "name another modality"
         raise DataError(message(f"subject {files.id}", rule, ", ".join(modalities), then))
-    images = {m: _scan(read_volume(files.images[m]), files.images[m]) for m in modalities}
+    images = {m: require_scan(read_volume(files.images[m]), files.images[m]) for m in modalities}
     grid = images[first].grid
     for name in modalities:
         if resample_to is None:
@@ -123,7 +123,7 @@ def read_subject(
             raise DataError(
                 message(f"subject {files.id}", "a label file", "none", "add it or leave it out")
             )
-        labels = _finite(read_volume(files.labels), files.labels)
+        labels = require_finite(read_volume(files.labels), files.labels)
         require_grid(labels.grid, files.labels, grid, files.images[first])
     return Subject(files.id, images, grid, labels, files.scheme)
 
@@ -169,7 +169,7 @@ def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
             rule = f"data of its grid's shape {volume.grid.shape}"
             raise DataError(message(where, rule, f"shape {volume.data.shape}", "mend the volume"))
         require_grid(volume.grid, where, subject.grid, "the subject")
-        _scan(volume, where)
+        require_scan(volume, where)
 
 
 def require_grid(
@@ -186,8 +186,9 @@ def require_grid(
         raise DataError(message(where, f"the grid of {reference_name}", fault, then))
 
 
-def _scan(volume: Volume, where: Path | str) -> Volume:
-    _finite(volume, where)
+def require_scan(volume: Volume, where: Path | str) -> Volume:
+    """Raise `DataError` unless a scan has finite values, and more than one; return it."""
+    require_finite(volume, where)
     # In float32, as networks take values: they cannot tell finer differences apart.
     if np.float32(volume.data.min()) == np.float32(volume.data.max()):
         # Its channels would be 0, like those of a missing modality.
@@ -200,7 +201,8 @@ def _scan(volume: Volume, where: Path | str) -> Volume:
     return volume
 
 
-def _finite(volume: Volume, where: Path | str) -> Volume:
+def require_finite(volume: Volume, where: Path | str) -> Volume:
+    """Raise `DataError` if a value is NaN or infinite; return the volume."""
     bad = int(volume.data.size - np.isfinite(volume.data).sum())
     if bad:
         raise DataError(

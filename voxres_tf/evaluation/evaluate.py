@@ -53,12 +53,23 @@ def evaluate(
 
     Raises:
         ConfigError: for an unknown protocol or coding.
-        DataError: for subjects without a partner, files that cannot be read, codes that are not
-            part of their coding, references whose classes differ, and grids that differ.
+        DataError: for subjects without a partner, and as `score_pairs`.
+    """
+    return score_pairs(find_pairs(pred, ref, coding), protocol=protocol, coding=coding)
+
+
+def score_pairs(
+    pairs: Sequence[Pair], *, protocol: str = "mrbrains13", coding: str = "auto"
+) -> Evaluation:
+    """Score pairs of a prediction and its reference, see `evaluate`.
+
+    Raises:
+        ConfigError: for an unknown protocol or coding.
+        DataError: for files that cannot be read, codes that are not part of their coding,
+            references whose classes differ, and grids that differ.
     """
     scores: list[Score] = []
     unmasked = []
-    pairs = find_pairs(pred, ref, coding)
     schemes = [pair.reference.scheme or "tissue" for pair in pairs]
     names, own = common_classes(schemes), any(map(is_scheme_file, schemes))
     for pair in tqdm(pairs, "evaluate", unit="subject", disable=None):

@@ -71,11 +71,10 @@ def hd95_mm(pred: Mask, ref: Mask, spacing_mm: Sequence[float]) -> float | None:
     """
     _require_shapes(pred, ref)
     edges = boundary(pred), boundary(ref)
-    found = ndimage.find_objects((edges[0] | edges[1]).astype(np.uint8))
     if not (edges[0].any() and edges[1].any()):
         return None
     # All boundary voxels lie in the box, so distances within it are those of the whole volume.
-    box = found[0]
+    (box,) = ndimage.find_objects((edges[0] | edges[1]).astype(np.uint8))
     first, second = edges[0][box], edges[1][box]
     return max(_directed_mm(first, second, spacing_mm), _directed_mm(second, first, spacing_mm))
 

@@ -12,7 +12,7 @@ from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.labels import is_scheme_file
-from voxres_tf.volume import NIFTI_SUFFIXES
+from voxres_tf.volume import NIFTI_SUFFIXES, file_stem
 
 TESTING_NAME, TRAINING_NAME = "labelsfortesting", "labelsfortraining"
 _PARTS = ("trainingdata", "testdata", "training", "test")
@@ -147,7 +147,7 @@ def _in_folder(folder: Path, coding: str) -> ReferenceFiles | None:
     others = ("segm", f"{name}_segtri_ana", f"{name}_seg_ana")
     named: dict[str, Path] = {}
     for path in _niftis(folder):
-        key = _stem(path).lower()
+        key = file_stem(path).lower()
         if key in (TESTING_NAME, TRAINING_NAME, *others):
             _add(named, key, path, path)
     testing, training = named.get(TESTING_NAME), named.get(TRAINING_NAME)
@@ -162,7 +162,7 @@ def _in_folder(folder: Path, coding: str) -> ReferenceFiles | None:
 def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles]:
     found: dict[str, ReferenceFiles] = {}
     for path in _labels_first(_niftis(ref)):
-        stem = _stem(path)
+        stem = file_stem(path)
         # "1" must not take the file of "10"; "a_2" fits "a_2_seg" better than "a" does.
         fitting = [s for s in subjects if stem == s or stem.startswith((f"{s}_", f"{s}-", f"{s}."))]
         _add(found, max(fitting, key=len, default=_subject(path)), ReferenceFiles(path), path)
@@ -188,8 +188,8 @@ def _told(subjects: Iterable[SubjectFiles], ref: Path) -> dict[str, ReferenceFil
 
 
 def _with_mask(path: Path) -> ReferenceFiles:
-    beside = [p for p in _niftis(path.parent) if _stem(p).lower() == TRAINING_NAME]
-    is_testing = _stem(path).lower() == TESTING_NAME
+    beside = [p for p in _niftis(path.parent) if file_stem(p).lower() == TRAINING_NAME]
+    is_testing = file_stem(path).lower() == TESTING_NAME
     return ReferenceFiles(path, beside[0] if is_testing and beside else None)
 
 
@@ -211,16 +211,11 @@ def _niftis(folder: Path) -> list[Path]:
 
 
 def _labels_first(files: list[Path]) -> list[Path]:
-    return [p for p in files if _stem(p).endswith("_dseg")] or files
-
-
-def _stem(path: Path) -> str:
-    suffix = next((s for s in NIFTI_SUFFIXES if path.name.endswith(s)), path.suffix)
-    return path.name.removesuffix(suffix)
+    return [p for p in files if file_stem(p).endswith("_dseg")] or files
 
 
 def _subject(path: Path) -> str:
-    return _stem(path).removesuffix("_dseg")
+    return file_stem(path).removesuffix("_dseg")
 
 
 def _require_there(path: Path) -> None:

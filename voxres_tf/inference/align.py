@@ -69,28 +69,25 @@ def aligned(
     there = [n for n in range(len(modalities)) if image[..., n].any()]
     if len(there) < 2 or there[0] or onto not in there:
         return image, Alignment()
-    done = Alignment(modalities[onto])
+    offsets: dict[str, Offset] = {}
+    left: dict[str, str] = {}
     aim, moved = found_in(onto), image.copy()
     for number in [n for n in there if n != onto]:
         name = modalities[number]
         own = found_in(number) if aim else None
         if aim is None or own is None:
             scarce = name if aim else modalities[onto]
-            done.left[name] = f"hardly any tissue was found in {scarce} alone"
+            left[name] = f"hardly any tissue was found in {scarce} alone"
             continue
         offset, soft_dice = offset_of(own, aim, spacing_mm)
         if soft_dice < LEAST_SOFT_DICE:
-            done.left[name] = (
-                f"the tissues found in either alone agree by {100 * soft_dice:.0f} % only"
-            )
+            left[name] = f"the tissues found in either alone agree by {100 * soft_dice:.0f} % only"
         elif max(offset.size) > FARTHEST:
-            done.left[name] = "they seem to lie {:.0f} degrees and {:.0f} mm apart".format(
-                *offset.size
-            )
+            left[name] = "they seem to lie {:.0f} degrees and {:.0f} mm apart".format(*offset.size)
         else:
-            done.offsets[name] = offset
+            offsets[name] = offset
             moved[..., number] = _moved(image[..., number], offset, spacing_mm)
-    return moved, done
+    return moved, Alignment(modalities[onto], offsets, left)
 
 
 def put_back(scan: Volume, offset: Offset) -> Volume:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
-from voxres_tf.inference.sources import file_stem
 from voxres_tf.labels import is_scheme_file
-from voxres_tf.volume import NIFTI_SUFFIXES, image_parts
+from voxres_tf.volume import NIFTI_SUFFIXES, file_stem, image_parts
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Predictor:
         self.server = model if isinstance(model, Server) else None
         self._apply: Apply = map
         if isinstance(model, Server):
-            check_left_alone(model, device, (overlap, blend, tile, batch, tta, one_piece))
+            tiles = {"overlap": overlap, "blend": blend, "tile": tile, "batch": batch}
+            check_left_alone(model, device, {**tiles, "tta": tta, "one_piece": one_piece})
             self.contract = self._connect(model)
         else:
             path = resolve_model(model)

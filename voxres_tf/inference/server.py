@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,6 +16,11 @@ from voxres_tf.schema import Config
 Mode = Literal["tile", "volume"]
 DEADLINES_S: dict[Mode, float] = {"tile": 60.0, "volume": 600.0}
 LONGEST_PAUSE_S = 8.0
+
+THE_GRAPHS_OWN: Mapping[str, object] = MappingProxyType(
+    {"overlap": None, "blend": "gaussian", "tile": None, "batch": 1, "tta": None, "one_piece": None}
+)
+"""Options of `Predictor` that the model's graph decides in volume mode, with their defaults."""
 
 
 def check_address(address: str) -> str:
@@ -80,18 +87,18 @@ class Server(Config):
         return host.strip("[]"), int(port)
 
 
-def check_left_alone(server: Server, device: str, tiles: tuple[object, ...]) -> None:
+def check_left_alone(server: Server, device: str, options: Mapping[str, object]) -> None:
     """Raise `ConfigError` if an option is set that the server decides by itself.
 
     Args:
         server: the server that predicts.
         device: as `Predictor` takes it.
-        tiles: overlap, blend, tile, batch, tta and one_piece; in volume mode the model's graph has
-            its own.
+        options: those of `THE_GRAPHS_OWN`, as `Predictor` takes them.
     """
     if device != "auto":
         raise ConfigError(message("device", "the server's own", device, "leave it out"))
-    if server.mode == "volume" and tiles != (None, "gaussian", None, 1, None, None):
-        rule = "overlap, blend, tile, batch, tta and one_piece are the model's own in volume mode"
-        received = ", ".join(map(str, tiles))
-        raise ConfigError(message(server.address, rule, received, "leave them out, or use tiles"))
+    if server.mode == "volume" and options != THE_GRAPHS_OWN:
+        rule = f"{', '.join(THE_GRAPHS_OWN)} are the model's own in volume mode"
+        given = [f"{n} {v}" for n, v in options.items() if v != THE_GRAPHS_OWN[n]]
+        then = "leave them out, or use tiles"
+        raise ConfigError(message(server.address, rule, ", ".join(given), then))

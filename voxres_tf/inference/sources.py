@@ -10,7 +10,7 @@ from voxres_tf.contract import Contract
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
-from voxres_tf.volume import NIFTI_SUFFIXES
+from voxres_tf.volume import file_stem
 
 
 def find_sources(
@@ -81,11 +81,3 @@ def subjects_from_folders(folders: Sequence[Path]) -> list[SubjectFiles]:
 def part_of(subjects: Sequence[SubjectFiles], parts: int, number: int) -> list[SubjectFiles]:
     """Part `number`, from 0, of the subjects split among `parts` processes; it may be empty."""
     return list(subjects[number::parts])
-
-
-def file_stem(path: Path) -> str:
-    """Name of a file without `.nii` or `.nii.gz`, or without its last suffix."""
-    for suffix in NIFTI_SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem

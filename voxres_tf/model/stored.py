@@ -27,6 +27,11 @@ VARIABLES = Path("variables") / "variables"
 _PREFIX, _SUFFIX = "weights/", "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
+def place_of_weights(run: Path, which: Weights) -> Path:
+    """Where a run keeps these weights, whether or not it has them yet."""
+    return run / f"{which}.weights.h5"
+
+
 def weights_file(run: Path, weights: Weights | None = None) -> Path:
     """The file of a run's weights.
 
@@ -37,7 +42,8 @@ def weights_file(run: Path, weights: Weights | None = None) -> Path:
     Raises:
         ModelError: if there is no such file.
     """
-    there = [name for name in ("best", "last") if (run / f"{name}.weights.h5").is_file()]
+    known: tuple[Weights, ...] = ("best", "last")
+    there = [which for which in known if place_of_weights(run, which).is_file()]
     if not there or (weights is not None and weights not in there):
         raise ModelError(
             message(
@@ -47,7 +53,7 @@ def weights_file(run: Path, weights: Weights | None = None) -> Path:
                 f"take the {there[0]} ones" if there else "train it first",
             )
         )
-    return run / f"{weights or there[0]}.weights.h5"
+    return place_of_weights(run, weights or there[0])
 
 
 def saved_step(path: Path) -> int:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.labels import CLASS_NAMES
@@ -98,15 +99,14 @@ class View:
     def box(self) -> tuple[slice, slice, slice]:
         """Bounds of the labels with a margin in plane; the whole volume if there are none."""
         inside = np.any([classes > 0 for classes in self.labels.values()], axis=0)
-        box = []
-        for axis, step in enumerate(self.case.spacing_mm):
-            found = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-            first, last = (found[0], found[-1]) if found.size else (0, inside.shape[axis] - 1)
-            margin = round(_MARGIN_MM / step) if axis < 2 else 0
-            box.append(
-                slice(max(0, int(first) - margin), min(inside.shape[axis], int(last) + margin + 1))
-            )
-        return box[0], box[1], box[2]
+        whole = tuple(slice(0, length) for length in inside.shape)
+        x, y, z = next(iter(ndimage.find_objects(inside.astype(np.uint8))), whole)
+        return self._wider(x, 0), self._wider(y, 1), z
+
+    def _wider(self, side: slice, axis: int) -> slice:
+        margin = round(_MARGIN_MM / self.case.spacing_mm[axis])
+        length = self.case.prediction.shape[axis]
+        return slice(max(0, side.start - margin), min(length, side.stop + margin))
 
     @cached_property
     def levels(self) -> list[int]:

@@ -109,21 +109,27 @@ class Validation(keras.callbacks.Callback):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Write an epoch's figures to history.csv and to TensorBoard's event files.
+    """Write an epoch's figures to the history and to TensorBoard's event files.
 
     Args:
-        run: the run folder.
+        history: file of the history.
+        events: folder of the event files.
         counter: counter of the steps.
         rows: rows of earlier epochs.
         columns: columns of each row, see `history.columns`.
     """
 
     def __init__(
-        self, run: Path, counter: StepCounter, rows: list[Row], columns: Sequence[str]
+        self,
+        history: Path,
+        events: Path,
+        counter: StepCounter,
+        rows: list[Row],
+        columns: Sequence[str],
     ) -> None:
         super().__init__()
-        self._run, self._counter, self._rows, self._columns = run, counter, rows, columns
-        self._writer = tf.summary.create_file_writer(str(run / "tensorboard"))
+        self._history, self._counter, self._rows, self._columns = history, counter, rows, columns
+        self._writer = tf.summary.create_file_writer(str(events))
         self._began = time.monotonic()
 
     @override
@@ -141,7 +147,7 @@ class Recorder(keras.callbacks.Callback):
         }
         row: Row = {name: figures.get(name) for name in self._columns}
         self._rows.append(row)
-        write_history(self._run / "history.csv", self._rows)
+        write_history(self._history, self._rows)
         with self._writer.as_default(step=self._counter.step):
             for name, value in row.items():
                 if value is not None and name not in ("epoch", "step"):

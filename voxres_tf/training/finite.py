@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,9 +11,7 @@ from typing_extensions import override
 
 from voxres_tf.config import TrainingConfig
 from voxres_tf.errors import TrainingError, message
-from voxres_tf.training.callbacks import StepCounter
-
-Logs = dict[str, Any] | None
+from voxres_tf.training.callbacks import Logs, StepCounter
 
 
 class FiniteGuard(keras.callbacks.Callback):

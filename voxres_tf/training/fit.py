@@ -206,7 +206,7 @@ def _callbacks(
         *(decay if len(losses) > 1 else []),
         guard,
         *validation,
-        cb.Recorder(folder.path, counter, rows, columns(config.classes)),
+        cb.Recorder(folder.history, folder.events, counter, rows, columns(config.classes)),
         cb.Checkpoint(folder.state, counter, training, folder.last, guard.require_weights),
         *([RawWeights()] if training.ema else []),
     ]

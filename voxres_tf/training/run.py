@@ -13,7 +13,7 @@ from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, SUMMARY_FILE, RunConfig
 from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
-from voxres_tf.model.stored import STATE_FILE, saved_step
+from voxres_tf.model.stored import STATE_FILE, place_of_weights, saved_step
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
 from voxres_tf.start import read_summary
@@ -55,14 +55,19 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def events(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
     def last(self) -> Path:
         """Weights after the last epoch."""
-        return self.path / "last.weights.h5"
+        return place_of_weights(self.path, "last")
 
     @property
     def best(self) -> Path:
         """Weights of the epoch with the best validation result."""
-        return self.path / "best.weights.h5"
+        return place_of_weights(self.path, "best")
 
     @property
     def begun(self) -> bool:
