@@ -173,6 +173,8 @@ def test_volumes_are_predicted_as_by_what_the_training_began_with(tiny_run, tmp_
     assert "init_habits" not in contract.training
     other = read_contract(export_run(run, tmp_path / "m", overlap=0.0, tta=False))
     assert (other.overlap, other.tta, other.one_piece) == (0.0, False, True)
+    with pytest.raises(ConfigError, match=r"export options: overlap: .* less than 1\. Received: 1"):
+        export_run(run, tmp_path / "m", overlap=1.0)
     with pytest.raises(ConfigError, match="align: a network that takes each of its scans alone"):
         export_run(run, tmp_path / "m", align=True)
 

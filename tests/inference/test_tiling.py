@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxres_tf.errors import ConfigError, DataError, ModelError
-from voxres_tf.inference.tiling import predict_tiled, tile_count, tile_starts
+from voxres_tf.inference.tiling import Tiling, predict_tiled, tile_starts
 
 SIZES = st.integers(1, 10)
 SHAPES = st.tuples(SIZES, SIZES, SIZES)
@@ -52,30 +52,16 @@ def test_starts_cover_every_voxel_evenly(size, tile, overlap):
     assert gaps.max() <= max(1, tile * (1 - overlap))
 
 
-@pytest.mark.parametrize(("size", "tile", "overlap"), [(0, 4, 0.5), (4, 0, 0.5), (4, 4, 1.0)])
-def test_starts_out_of_range(size, tile, overlap):
-    with pytest.raises(ConfigError, match="overlap is 0 or more and below 1"):
-        tile_starts(size, tile, overlap)
-
-
 @given(SHAPES, TILES, OVERLAPS, BLENDS, st.integers(1, 3), st.integers(0, 99))
 def test_identity_gives_the_input_back(shape, tile, overlap, blend, batch, seed):
     image = np.random.default_rng(seed).standard_normal((*shape, 2), np.float32)
     seen: list[int] = []
-    result = predict_tiled(
-        image,
-        lambda tiles: tiles,
-        2,
-        tile,
-        overlap=overlap,
-        blend=blend,
-        batch=batch,
-        progress=seen.append,
-    )
+    tiling = Tiling(tile, overlap, blend, batch)
+    result = predict_tiled(image, lambda tiles: tiles, 2, tiling, progress=seen.append)
     assert result.dtype == np.float32
     assert result.shape == image.shape
     np.testing.assert_allclose(result, image, atol=2e-6, rtol=2e-6)
-    assert sum(seen) == tile_count(shape, tile, overlap)
+    assert sum(seen) == tiling.count(shape)
     assert max(seen) <= batch
 
 
@@ -86,9 +72,7 @@ def test_constant_stays_constant_and_sums_to_1(shape, tile, overlap, blend):
         np.ones((*shape, 1), np.float32),
         lambda tiles: np.broadcast_to(wanted, (*tiles.shape[:4], 4)),
         4,
-        tile,
-        overlap=overlap,
-        blend=blend,
+        Tiling(tile, overlap, blend),
     )
     np.testing.assert_allclose(result, np.broadcast_to(wanted, result.shape), atol=1e-6)
     np.testing.assert_allclose(result.sum(-1), 1, atol=1e-6)
@@ -109,8 +93,8 @@ def test_blend_by_hand():
     # In the middle the first tile's weights are 1, w and the second's w, 1.
     w = exp(-0.5 * (1 / 0.375) ** 2)
     image = np.zeros((4, 1, 1, 1), np.float32)
-    gaussian = predict_tiled(image, numbered_tiles(), 2, (3, 1, 1))
-    constant = predict_tiled(image, numbered_tiles(), 2, (3, 1, 1), blend="constant")
+    gaussian = predict_tiled(image, numbered_tiles(), 2, Tiling((3, 1, 1)))
+    constant = predict_tiled(image, numbered_tiles(), 2, Tiling((3, 1, 1), blend="constant"))
     np.testing.assert_allclose(gaussian[:, 0, 0, 0], [1, 1 / (1 + w), w / (1 + w), 0], atol=1e-6)
     np.testing.assert_allclose(constant[:, 0, 0, 0], [1, 0.5, 0.5, 0])
 
@@ -122,7 +106,7 @@ def test_padding_is_zeros_on_both_sides():
         seen.append(tiles[0, :, 0, 0, 0].tolist())
         return tiles
 
-    result = predict_tiled(np.ones((2, 1, 1, 1), np.float32), function, 1, (5, 1, 1))
+    result = predict_tiled(np.ones((2, 1, 1, 1), np.float32), function, 1, Tiling((5, 1, 1)))
     # Three voxels short: one in front, two behind.
     assert seen == [[0, 1, 1, 0, 0]]
     assert result.shape == (2, 1, 1, 1)
@@ -131,25 +115,32 @@ def test_padding_is_zeros_on_both_sides():
 def test_memory_is_the_result_and_a_batch_of_tiles():
     image = np.zeros((96, 96, 96, 1), np.float32)
     tracemalloc.start()
-    predict_tiled(image, lambda tiles: tiles, 1, (16, 16, 16), batch=2)
+    predict_tiled(image, lambda tiles: tiles, 1, Tiling((16, 16, 16), batch=2))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < image.nbytes + 30 * 16**3 * 4
 
 
 @pytest.mark.parametrize(
-    "options", [{"tile": (8, 8)}, {"batch": 0}, {"overlap": 1.0}, {"blend": "square"}]
+    "options",
+    [
+        {"tile": (8, 8)},
+        {"tile": (8, 0, 8)},
+        {"batch": 0},
+        {"overlap": -0.1},
+        {"overlap": 1.0},
+        {"blend": "square"},
+    ],
 )
 def test_options_out_of_range(options):
-    arguments = {"tile": (8, 8, 8)} | options
     with pytest.raises(ConfigError, match="tiles: three sizes"):
-        predict_tiled(np.zeros((8, 8, 8, 1), np.float32), lambda t: t, 1, **arguments)
+        Tiling(**({"tile": (8, 8, 8)} | options))
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (0, 8, 8, 1)])
 def test_image_of_a_wrong_shape(shape):
     with pytest.raises(DataError, match="none of them 0"):
-        predict_tiled(np.zeros(shape, np.float32), lambda t: t, 1, (8, 8, 8))
+        predict_tiled(np.zeros(shape, np.float32), lambda t: t, 1, Tiling((8, 8, 8)))
 
 
 @pytest.mark.parametrize(
@@ -158,4 +149,4 @@ def test_image_of_a_wrong_shape(shape):
 )
 def test_answers_that_are_none(function, received):
     with pytest.raises(ModelError, match=received):
-        predict_tiled(np.ones((8, 8, 8, 1), np.float32), function, 1, (8, 8, 8))
+        predict_tiled(np.ones((8, 8, 8, 1), np.float32), function, 1, Tiling((8, 8, 8)))

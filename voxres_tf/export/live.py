@@ -16,7 +16,7 @@ from voxres_tf.export.reference import CASES_FILE, alone, scan_file
 from voxres_tf.export.stages import Answer, Stages
 from voxres_tf.inference.align import aligned
 from voxres_tf.inference.pieces import drop_loose
-from voxres_tf.inference.tiling import TileFunction, mirrored_too, predict_tiled
+from voxres_tf.inference.tiling import TileFunction, Tiling, mirrored_too, predict_tiled
 from voxres_tf.preprocess.channels import stack_modalities, with_channels
 from voxres_tf.volume import write_volume
 
@@ -60,13 +60,13 @@ def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract
 def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
     """The live networks' answers for a volume, one per pass."""
     answers: list[Floats] = []
+    tiling = Tiling(contract.patch, contract.overlap)
     for name in stages.passes:
         seen = np.concatenate([image, *answers], axis=-1)
         network = _in_numpy(stages.answer(name, fuse=False))
         if contract.tta:
             network = mirrored_too(network)
-        tiles = (len(contract.classes), contract.patch)
-        answers.append(predict_tiled(seen, network, *tiles, overlap=contract.overlap))
+        answers.append(predict_tiled(seen, network, len(contract.classes), tiling))
     if contract.one_piece:
         drop_loose(answers[-1])
     return answers

@@ -26,8 +26,8 @@ from voxres_tf.export.serving import check_name, write_settings, write_warmup
 from voxres_tf.export.stages import Stages, load_stages
 from voxres_tf.files import atomic_path, write_json
 from voxres_tf.inference.models import model_versions
-from voxres_tf.inference.tiling import check_tiling
 from voxres_tf.model.stored import STATE_FILE, Weights, saved_step
+from voxres_tf.schema import parse
 from voxres_tf.start import habits_of, read_summary, tile_of
 
 
@@ -101,8 +101,8 @@ def export_run(
         contract = _contract(stages, name or output.resolve().name, number, tile)
         asked = {"overlap": overlap, "tta": tta, "one_piece": one_piece, "align": align}
         given = {name: value for name, value in asked.items() if value is not None}
-        contract = contract.model_copy(update=habits_of(stages.last.run) | given)
-        check_tiling(contract.patch, contract.overlap, "gaussian", batch=1)
+        habits = habits_of(stages.last.run) | given
+        contract = parse(Contract, contract.model_dump() | habits, "export options")
         if contract.align and not contract.takes_each_alone:
             rule = "a network that takes each of its scans alone, as --modality-dropout trains it"
             raise ConfigError(message("align", rule, "one that does not", "leave it out"))

@@ -25,8 +25,8 @@ from voxres_tf.inference.models import resolve_model
 from voxres_tf.inference.pieces import drop_loose
 from voxres_tf.inference.prediction import Prediction, timed, volumes_ml
 from voxres_tf.inference.server import Server, check_left_alone
-from voxres_tf.inference.stages import Engine, Tiles, through_stages
-from voxres_tf.inference.tiling import Apply, Blend, check_tiling
+from voxres_tf.inference.stages import Engine, through_stages
+from voxres_tf.inference.tiling import Apply, Blend, Tiling
 from voxres_tf.preprocess.channels import Prepared, stack_modalities, with_channels
 from voxres_tf.volume import Volume
 
@@ -97,11 +97,15 @@ class Predictor:
             self.contract = read_contract(path)
         self._whole = self.server is not None and self.server.mode == "volume"
         self.keep_probabilities = probabilities
-        self.tile = tuple(tile) if tile is not None else self.contract.patch
-        self.overlap = self.contract.overlap if overlap is None else overlap
+        self.tiling = Tiling(
+            self.contract.patch if tile is None else tuple(tile),
+            self.contract.overlap if overlap is None else overlap,
+            blend,
+            batch,
+        )
         self.tta = self.contract.tta if tta is None else tta
         self.one_piece = self.contract.one_piece if one_piece is None else one_piece
-        self.blend, self.batch, self.device, self._progress = blend, batch, device, progress
+        self.device, self._progress = device, progress
         self.align, self._must_align = self.contract.align if align is None else align, bool(align)
         self.keep_spacing, self.resample_to = keep_spacing, resample_to
         taken = self.contract.preprocess
@@ -112,11 +116,10 @@ class Predictor:
         if align and not self.contract.takes_each_alone:
             rule = "a model that takes each of its scans alone"
             raise ConfigError(message("align", rule, "one that does not", "leave it out"))
-        check_tiling(self.tile, self.overlap, blend, batch)
         stride = self.contract.stride
-        if any(size % stride for size in self.tile):
+        if any(size % stride for size in self.tiling.tile):
             raise ConfigError(
-                message("tile", f"multiples of {stride}", self.tile, "choose another tile")
+                message("tile", f"multiples of {stride}", self.tiling.tile, "choose another tile")
             )
 
     def _connect(self, server: Server) -> Contract:
@@ -230,9 +233,14 @@ class Predictor:
             return found
         with timed(seconds, "prepare"):
             image = with_channels(raw, self._preprocess).image
-        tiles = Tiles(self.tile, self.overlap, self.blend, self.batch, tta)
         bar = raw.id if self._progress else None
         with timed(seconds, "predict"):
             return through_stages(
-                image, self.contract, self.engine, tiles, apply=self._apply, bar=bar
+                image,
+                self.contract,
+                self.engine,
+                self.tiling,
+                tta=tta,
+                apply=self._apply,
+                bar=bar,
             )

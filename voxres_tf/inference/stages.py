@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
-from voxres_tf.inference.tiling import Apply, Blend, mirrored_too, predict_tiled, tile_count
+from voxres_tf.inference.tiling import Apply, Tiling, mirrored_too, predict_tiled
 
 
 class Engine(Protocol):
@@ -23,23 +21,13 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Tiles:
-    """How volumes are cut and stitched; see `predict.Predictor`."""
-
-    tile: Sequence[int]
-    overlap: float
-    blend: Blend
-    batch: int
-    tta: bool
-
-
 def through_stages(
     image: NDArray[np.float32],
     contract: Contract,
     engine: Engine,
-    tiles: Tiles,
+    tiling: Tiling,
     *,
+    tta: bool,
     apply: Apply,
     bar: str | None,
 ) -> NDArray[np.float32]:
@@ -49,12 +37,13 @@ def through_stages(
         image: prepared as the contract says.
         contract: says which stages are run; the second also gets the first one's answer.
         engine: runs the stages.
-        tiles: the tiling.
+        tiling: the tiles.
+        tta: average each tile's answer with that of its mirror image.
         apply: see `tiling.predict_tiled`.
         bar: title of the progress bar; None for no bar.
     """
     stages = (FIRST_STAGE, SECOND_STAGE) if contract.first_stage else (ANSWER,)
-    total = tile_count(image.shape[:3], tiles.tile, tiles.overlap) * len(stages)
+    total = tiling.count(image.shape[:3]) * len(stages)
     hidden = True if bar is None else None
     with tqdm(total=total, desc=bar, unit="tile", leave=False, disable=hidden) as shown:
         answer = image[..., :0]
@@ -63,12 +52,9 @@ def through_stages(
             ask = partial(engine.run, stage)
             answer = predict_tiled(
                 given,
-                mirrored_too(ask) if tiles.tta else ask,
+                mirrored_too(ask) if tta else ask,
                 len(contract.classes),
-                tiles.tile,
-                overlap=tiles.overlap,
-                blend=tiles.blend,
-                batch=tiles.batch,
+                tiling,
                 progress=shown.update,
                 apply=apply,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
+from math import prod
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,19 +23,44 @@ Apply = Callable[[TileFunction, Iterator[Floats]], Iterator[Floats]]
 """Runs a function on batches of tiles, in order: `map`, or several at a time."""
 
 
-def check_tiling(tile: Sequence[int], overlap: float, blend: str, batch: int) -> None:
-    """Raise `ConfigError` unless these are values that `predict_tiled` can work with."""
-    sound = len(tile) == 3 and min(tile) >= 1 and 0 <= overlap < 1 and batch >= 1
-    if not sound or blend not in get_args(Blend):
-        raise ConfigError(
-            message(
-                "tiles",
-                "three sizes and a batch of 1 or more, an overlap of 0 or more and below 1, "
-                f"a blend of {' or '.join(get_args(Blend))}",
-                f"tile {tuple(tile)}, batch {batch}, overlap {overlap}, blend {blend!r}",
-                "choose values in range",
+@dataclass(frozen=True)
+class Tiling:
+    """How a volume is cut into tiles, and how their answers are blended.
+
+    Attributes:
+        tile: voxels of a tile along X, Y, Z.
+        overlap: least share of a tile that its neighbour also covers, from 0 to below 1.
+        blend: weight the middle of a tile more than its border, or all voxels equally.
+        batch: tiles per call; the last call may have fewer.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+
+    tile: tuple[int, ...]
+    overlap: float = OVERLAP
+    blend: Blend = "gaussian"
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        sound = len(self.tile) == 3 and min(self.tile) >= 1 and 0 <= self.overlap < 1
+        if not sound or self.batch < 1 or self.blend not in get_args(Blend):
+            raise ConfigError(
+                message(
+                    "tiles",
+                    "three sizes and a batch of 1 or more, an overlap of 0 or more and below 1, "
+                    f"a blend of {' or '.join(get_args(Blend))}",
+                    f"tile {self.tile}, batch {self.batch}, overlap {self.overlap}, "
+                    f"blend {self.blend!r}",
+                    "choose values in range",
+                )
             )
-        )
+
+    def count(self, shape: Sequence[int]) -> int:
+        """How many tiles a volume [X, Y, Z] has."""
+        sides = zip(shape, self.tile, strict=True)
+        return prod(len(tile_starts(size, tile, self.overlap)) for size, tile in sides)
 
 
 def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
@@ -42,26 +68,14 @@ def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
 
     Args:
         size: voxels of the axis, at least 1.
-        tile: voxels of a tile.
-        overlap: least share of a tile that its neighbour also covers, from 0 to below 1.
+        tile: voxels of a tile, at least 1.
+        overlap: see `Tiling`.
 
     Returns:
         Ascending starts, evenly spaced to within a voxel. Every voxel is covered and the last tile
         ends with the axis. An axis shorter than the tile gives one start, 0 or negative: the tile
         then sticks out equally on both sides.
-
-    Raises:
-        ConfigError: if a value is out of range.
     """
-    if size < 1 or tile < 1 or not 0 <= overlap < 1:
-        raise ConfigError(
-            message(
-                "tiles",
-                "size and tile are at least 1, overlap is 0 or more and below 1",
-                f"size {size}, tile {tile}, overlap {overlap}",
-                "choose values in range",
-            )
-        )
     if size <= tile:
         return [-((tile - size) // 2)]
     step = max(1, int(tile * (1 - overlap)))
@@ -124,20 +138,12 @@ def mirrored_too(function: TileFunction) -> TileFunction:
     return mean
 
 
-def tile_count(shape: Sequence[int], tile: Sequence[int], overlap: float) -> int:
-    """How many tiles `predict_tiled` runs for a volume [X, Y, Z]."""
-    return int(np.prod([len(tile_starts(n, t, overlap)) for n, t in zip(shape, tile, strict=True)]))
-
-
 def predict_tiled(
     image: Floats,
     function: TileFunction,
     classes: int,
-    tile: Sequence[int],
+    tiling: Tiling,
     *,
-    overlap: float = OVERLAP,
-    blend: Blend = "gaussian",
-    batch: int = 1,
     progress: Callable[[int], object] | None = None,
     apply: Apply = map,
 ) -> Floats:
@@ -151,10 +157,7 @@ def predict_tiled(
         image: float32 [X, Y, Z, C].
         function: probabilities of a batch of tiles.
         classes: K.
-        tile: voxels of a tile along X, Y, Z.
-        overlap: least share of a tile that its neighbour also covers.
-        blend: weight the middle of a tile more than its border, or all voxels equally.
-        batch: tiles per call; the last call may have fewer.
+        tiling: the tiles.
         progress: called with the number of tiles done since the last call.
         apply: runs the function on the batches.
 
@@ -162,23 +165,22 @@ def predict_tiled(
         float32 [X, Y, Z, K]; sums to 1 over K as far as the tiles do.
 
     Raises:
-        ConfigError: if tile, overlap, blend or batch is out of range.
         DataError: if the image is empty or does not have four axes.
         ModelError: if the function returns another shape or values that are not finite.
     """
-    check_tiling(tile, overlap, blend, batch)
     if image.ndim != 4 or 0 in image.shape:
         raise DataError(
             message("image", "shape [X, Y, Z, C], none of them 0", image.shape, "mend the input")
         )
     axes = [
-        _axis_parts(size, length, overlap, blend)
-        for size, length in zip(image.shape[:3], tile, strict=True)
+        _axis_parts(size, length, tiling.overlap, tiling.blend)
+        for size, length in zip(image.shape[:3], tiling.tile, strict=True)
     ]
     result = np.zeros((*image.shape[:3], classes), np.float32)
-    groups = list(_groups(product(*axes), batch))
-    for group, given in zip(groups, apply(function, _cut(image, groups, tile)), strict=True):
-        answers = _checked(given, (len(group), *tile, classes))
+    groups = list(_groups(product(*axes), tiling.batch))
+    asked = _cut(image, groups, tiling.tile)
+    for group, given in zip(groups, apply(function, asked), strict=True):
+        answers = _checked(given, (len(group), *tiling.tile, classes))
         for answer, (x, y, z) in zip(answers, group, strict=True):
             inside = answer[x.tile, y.tile, z.tile]
             weight = x.weight[:, None, None] * y.weight[:, None] * z.weight

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.config import RunConfig
 from voxres_tf.evaluation.metrics import dice
-from voxres_tf.inference.tiling import TileFunction, predict_tiled
+from voxres_tf.inference.tiling import TileFunction, Tiling, predict_tiled
 from voxres_tf.model.network import build_network
 from voxres_tf.model.stored import load_weights
 from voxres_tf.preprocess.cache import CachedSubject
@@ -91,7 +91,7 @@ def network_function(model: keras.Model) -> TileFunction:
 def _tiled(
     network: TileFunction, image: NDArray[np.float32], config: RunConfig
 ) -> NDArray[np.float32]:
-    return predict_tiled(image, network, config.model.classes, config.training.crop)
+    return predict_tiled(image, network, config.model.classes, Tiling(config.training.crop))
 
 
 def _dice(labels: Any, subject: CachedSubject, number: int) -> float | None:

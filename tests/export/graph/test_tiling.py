@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voxres_tf.contract import OVERLAP
 from voxres_tf.export.graph import tiling
-from voxres_tf.inference.tiling import mirrored_too, predict_tiled
+from voxres_tf.inference.tiling import Tiling, mirrored_too, predict_tiled
 
 TILE = (8, 12, 6)
 SPEC = tf.TensorSpec([None, None, None, 2], tf.float32)
@@ -34,7 +34,7 @@ in_graph = tf.function(
 def test_every_shape_is_blended_as_numpy_blends_it(shape, seed):
     image = np.random.default_rng(seed).normal(size=(*shape, 2)).astype(np.float32)
     found = in_graph(image).numpy()
-    np.testing.assert_allclose(found, predict_tiled(image, leaning, 2, TILE), atol=2e-6)
+    np.testing.assert_allclose(found, predict_tiled(image, leaning, 2, Tiling(TILE)), atol=2e-6)
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.8])
@@ -43,9 +43,9 @@ def test_overlap_and_mirror_images(overlap):
     found = tiling.predict_tiled(
         [tf.constant(image)], tiling.mirrored_too(leaning), 2, TILE, overlap
     )
-    expected = predict_tiled(image, mirrored_too(leaning), 2, TILE, overlap=overlap)
+    expected = predict_tiled(image, mirrored_too(leaning), 2, Tiling(TILE, overlap))
     np.testing.assert_allclose(found, expected, atol=2e-6)
-    plain = predict_tiled(image, leaning, 2, TILE, overlap=overlap)
+    plain = predict_tiled(image, leaning, 2, Tiling(TILE, overlap))
     assert np.abs(expected - plain).max() > 0.1
 
 
