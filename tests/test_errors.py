@@ -33,3 +33,11 @@ def test_message_leaves_capitals_inside_the_step_alone() -> None:
 
 def test_message_is_one_line_whatever_a_library_said() -> None:
     assert errors.message("a", "b", "first\n - second", "c") == "a: b. Received: first - second. C."
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [([], ""), (["1"], "1"), (["1", "2"], "1, 2"), (["1", "2", "3", "4"], "1, 2 and 2 more")],
+)
+def test_of_many_names_the_first_are_told(names: list[str], shown: str) -> None:
+    assert errors.first_of(names, 2) == shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class VoxResError(Exception):
     """Base of every error that a user can fix; the commands print it and exit with code 1."""
@@ -40,3 +42,13 @@ def message(where: object, rule: str, received: object, then: str) -> str:
     step = then[:1].upper() + then[1:]
     line = f"{where}: {rule}. Received: {received}. {step.rstrip('.')}."
     return " ".join(part.strip() for part in line.splitlines())  # libraries' texts may have several
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first names of a list, and how many more there are.
+
+    >>> first_of(["1", "2", "3"], 2)
+    '1, 2 and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

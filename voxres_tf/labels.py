@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from voxres_tf.errors import DataError, VoxResError, message
+from voxres_tf.errors import DataError, VoxResError, first_of, message
 from voxres_tf.schema import Config, load
 
 CLASS_NAMES = ("background", "CSF", "GM", "WM")
@@ -89,8 +89,7 @@ class LabelScheme:
 
 def listed(codes: Sequence[float]) -> str:
     """Codes as text; of many, only the first eight."""
-    shown = ", ".join(f"{code:.9g}" for code in codes[:8])
-    return shown + (f" and {len(codes) - 8} more" if len(codes) > 8 else "")
+    return first_of([f"{code:.9g}" for code in codes], 8)
 
 
 def _scheme(name: str, classes: dict[int, int], unscored: tuple[int, ...] = ()) -> LabelScheme:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from voxres_tf.dataset.manifest import read_manifest
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, DataError, message
+from voxres_tf.errors import ConfigError, DataError, first_of, message
 from voxres_tf.volume import voxels_of
 
 MANIFEST_NAME = "manifest.csv"
@@ -234,5 +234,4 @@ def _contents(root: Path) -> str:
     if not root.is_dir():
         return "a file" if root.exists() else "nothing at that path"
     names = [path.name for path in _listing(root)]
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more if names else "an empty folder"
+    return first_of(names, 8) or "an empty folder"

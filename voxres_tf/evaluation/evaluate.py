@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from voxres_tf.errors import first_of
 from voxres_tf.evaluation.pairs import Pair, find_pairs
 from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, score_subject, summarise
@@ -115,7 +116,7 @@ def table(evaluation: Evaluation) -> str:
     ]
     if evaluation.unmasked:
         lines.append(
-            f"The reference of {_names(evaluation.unmasked)} does not mark what the protocol "
+            f"The reference of {first_of(evaluation.unmasked, 5)} does not mark what the protocol "
             "leaves out; every voxel was scored there."
         )
     lines += [_undefined(score) for score in scores if score.reason]
@@ -135,8 +136,3 @@ def _row(summary: Summary, width: int) -> str:
 
 def _cell(value: float | None) -> str:
     return f"{'-':>9}" if value is None else f"{value:>9.3f}"
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from voxres_tf.errors import DataError, message
+from voxres_tf.errors import DataError, first_of, message
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, read_scores, summarise
 
 Key = tuple[str, str]
@@ -127,5 +127,4 @@ def notes(results: Sequence[Results]) -> list[str]:
 
 
 def _listed(subjects: Sequence[str]) -> str:
-    more = f" and {len(subjects) - 5} more" if len(subjects) > 5 else ""
-    return f"subject{'s' * (len(subjects) != 1)} {', '.join(subjects[:5])}{more}"
+    return f"subject{'s' * (len(subjects) != 1)} {first_of(subjects, 5)}"
