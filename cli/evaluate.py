@@ -42,6 +42,6 @@ def command(
         read = [file for pair in pairs for file in pair.files]
         refuse_existing(output, overwrite=overwrite, inputs=read)
     evaluation = score_pairs(pairs, protocol=protocol, coding=ref_coding)
+    click.echo(table(evaluation))
     if output is not None:
         write_scores(output, evaluation.scores)
-    click.echo(table(evaluation))

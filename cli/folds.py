@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import adding
-from .types import Number, Place
+from .types import Number, Place, Text
 
 if TYPE_CHECKING:
     from voxres_tf.crossval.engines import Engine
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 fold_options = adding(
     click.option(
-        "--folds", metavar="loo|N", help="Leave one out, or this many folds.  [default: loo]"
+        "--folds",
+        type=Text(),
+        metavar="loo|N",
+        help="Leave one out, or this many folds.  [default: loo]",
     ),
     click.option(
         "--splits",
@@ -53,6 +56,7 @@ engine_options = adding(
     ),
     click.option(
         "--ray-address",
+        type=Text(),
         help="Address of a running cluster; auto finds this machine's.  [default: start one here]",
     ),
     click.option("--cpus-per-task", type=Number(0), help="For Ray.  [default: 1]"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import given
-from .types import Place
+from .types import Place, Text
 
 if TYPE_CHECKING:
     from voxres_tf.phantom.heads import Head
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--anatomies",
+    type=Text(),
     multiple=True,
     metavar="DIR|FILE|nilearn",
     help="Label maps with FreeSurfer's codes, 1 mm; may be repeated.  [default: nilearn]",

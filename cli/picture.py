@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import given, reference_options
-from .types import Place
+from .types import Place, Text
 
 _FILE = Place(exists=True, dir_okay=False)
 
@@ -18,7 +18,10 @@ _FILE = Place(exists=True, dir_okay=False)
 @click.option("--ref", type=_FILE, help="A reference, or the manifest that names it.")
 @reference_options
 @click.option(
-    "--classes", metavar="NAME,NAME...", help="Names of the codes 1, 2, ...  [default: CSF,GM,WM]"
+    "--classes",
+    type=Text(),
+    metavar="NAME,NAME...",
+    help="Names of the codes 1, 2, ...  [default: CSF,GM,WM]",
 )
 @click.option("--title", help="Title.  [default: the name of the segmentation's file]")
 @click.option(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,10 @@ from voxres_tf.runtime import DEVICES
 
 from .options import adding
 from .server import server_options, server_values
-from .types import Number, Place, ShapeType, SubjectFolder
+from .types import Number, Place, ShapeType, SubjectFolder, Text
+
+if TYPE_CHECKING:
+    from voxres_tf.inference.batch import Outcome
 
 FILE = Place(dir_okay=False, exists=True)
 NEW_FILE = Place(dir_okay=False)
@@ -41,7 +45,7 @@ def _device(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     metavar="[SUBJECT_DIR]...",
     type=SubjectFolder(),
 )
-@click.option("-m", "--model", help="An exported model's folder or a shipped name.")
+@click.option("-m", "--model", type=Text(), help="An exported model's folder or a shipped name.")
 @server_options
 @_modality_options
 @click.option("--manifest", type=FILE, help="CSV: subject, and a column per modality.")
@@ -140,22 +144,27 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     kept = {"probabilities": options["save_probabilities"], "progress": not quiet}
     predictor = Predictor(model, **kept, **chosen)
     subjects = find_sources(images, folders, manifest, predictor.contract)
-    read = (manifest,) if manifest else tuple(folder / MANIFEST_NAME for folder in folders)
-    plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=read)
+    read = [manifest] if manifest else [folder / MANIFEST_NAME for folder in folders]
+    if not server:
+        read += predictor.path.rglob("*")
+    plan = OutputPlan(**{n: options[n] for n in PLAN}, kept=tuple(read))
     check_target(subjects, plan)
     part, parts = options["part_id"], options["num_parts"]
     own = part_of(subjects, parts, part)
     note = None if quiet else orientation_note(own, predictor.contract.preprocess.modalities)
     if note:
         click.echo(f"Note: {note}")
-    outcomes = predict_all(predictor, own, plan.of_part(part, parts))
-    for outcome in outcomes:
-        if outcome.trace and ctx.find_root().params["verbose"]:
-            click.echo(outcome.trace, err=True, nl=False)
-        if outcome.failure:
-            click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
-        elif not quiet:
-            click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s")
-            for line in outcome.notes:
-                click.echo(f"Note: {line}")
+    tell = partial(_tell, quiet=quiet, verbose=ctx.find_root().params["verbose"])
+    outcomes = predict_all(predictor, own, plan.of_part(part, parts), tell=tell)
     ctx.exit(1 if any(outcome.failure for outcome in outcomes) else 0)
+
+
+def _tell(outcome: Outcome, *, quiet: bool, verbose: bool) -> None:
+    if outcome.trace and verbose:
+        click.echo(outcome.trace, err=True, nl=False)
+    if outcome.failure:
+        click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
+    elif not quiet:
+        click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s")
+        for line in outcome.notes:
+            click.echo(f"Note: {line}")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import adding, given
-from .types import Number, Place
+from .types import Number, Place, Text
 
 
 def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -29,7 +29,9 @@ server_options = adding(
         "--server", metavar="HOST:PORT", callback=_address,
         help="Query a TF Serving instead of a --model.",
     ),
-    click.option("--model-name", help="The model's name on the server.  [needed with --server]"),
+    click.option(
+        "--model-name", type=Text(), help="The model's name on the server.  [needed with --server]"
+    ),
     click.option(
         "--model-version", type=click.IntRange(1),
         help="Its version.  [default: the highest that is available when the command starts]",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .settings import config_options, run_config
-from .types import Place
+from .types import Place, Text
 
 
 @click.command()
@@ -16,6 +16,7 @@ from .types import Place
 @click.option("-o", "--output", "run", required=True, type=Place(), metavar="RUN")
 @click.option(
     "--init",
+    type=Text(),
     metavar="MODEL",
     help="Start from trained weights: a run, an exported model's folder or a shipped name.",
 )
@@ -26,7 +27,7 @@ from .types import Place
 )
 @config_options
 @click.option("--validate-every", type=click.IntRange(1), help="Epochs between validations.")
-@click.option("--val", default="", metavar="ID[,ID...]", help="Subjects to validate on.")
+@click.option("--val", type=Text(), metavar="ID[,ID...]", help="Subjects to validate on.")
 @click.option(
     "--val-count",
     type=click.IntRange(0),
@@ -42,7 +43,7 @@ def command(
     run: Path,
     init: str | None,
     layout: str,
-    val: str,
+    val: str | None,
     val_count: int,
     resume: Any,
     cache: Path | None,
@@ -71,7 +72,7 @@ def command(
     config = run_config(modalities, classes=classes_of(subjects), start=start, **settings)
     if start:
         click.echo(start.told(config, modalities))
-    ids = [part.strip() for part in val.split(",") if part.strip()]
+    ids = [part.strip() for part in (val or "").split(",") if part.strip()]
     if val and not ids:
         raise click.UsageError(f"--val takes ids of subjects; received {val!r}")
     if ids:

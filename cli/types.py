@@ -31,6 +31,18 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Text(_ParamType):
+    """Text that is not empty, as a script passes it for a variable that is not set."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; none is a usage error."""
+        if not str(value).strip():
+            self.fail("a value; received an empty text", param, ctx)
+        return str(value)
+
+
 class Number(click.FloatRange):
     """A number within bounds, not infinite and not NaN (which would pass the bounds check)."""
 

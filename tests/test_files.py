@@ -200,3 +200,14 @@ def test_json_that_cannot_be_read_is_one_error_of_the_given_kind(
 def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
     files.write_json(tmp_path / "a.json", {"b": [1, None, "ß"]})
     assert files.read_json(tmp_path / "a.json") == {"b": [1, None, "ß"]}
+
+
+def test_a_folder_that_another_process_wrote_meanwhile_is_told_as_such(tmp_path: Path) -> None:
+    def late(target: Path) -> None:
+        with files.atomic_path(target) as temporary:
+            temporary.mkdir()
+            (target / "theirs").mkdir(parents=True)
+
+    with pytest.raises(VoxResError, match=r"1: a place that is free\. .*Give the command again\."):
+        late(tmp_path / "1")
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]

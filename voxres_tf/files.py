@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -81,6 +82,9 @@ def remove(path: Path) -> None:
 
 
 def _unwritable(target: Path, error: OSError) -> str:
+    if error.errno == errno.ENOTEMPTY:
+        received = "one that another process has written meanwhile"
+        return message(target, "a place that is free", received, "give the command again")
     why = error.strerror or str(error)
     return message(target, "a place that can be written", why, "choose another output")
 

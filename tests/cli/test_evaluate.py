@@ -204,3 +204,15 @@ def test_labels_of_real_size_score_themselves(tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert result.output.count("Dice          1.000") == 3
+
+
+def test_upper_case_names_are_scored_too(data):
+    for path in (*data.glob("pred/2*"), *data.glob("ref/2/*")):
+        path.rename(path.with_name(path.name.replace(".nii.gz", ".NII.GZ")))
+    assert evaluate(data).stdout.startswith("2 subjects")
+
+
+def test_scores_are_shown_though_they_cannot_be_written(data):
+    (data / "file").touch()
+    result = evaluate(data, "-o", str(data / "file" / "scores.csv"))
+    assert (result.exit_code, result.stdout[:10]) == (1, "2 subjects")

@@ -141,7 +141,7 @@ def test_a_reference_with_classes_of_its_own(files, tmp_path):
     assert marked(out, class_colours(["CSF"])["CSF"]) == 0
 
 
-@pytest.mark.parametrize("title", ["a $_$ b", "100 $"])
+@pytest.mark.parametrize("title", ["a $_$ b", "100 $", "x\udcffy"])
 def test_a_title_is_no_formula(files, tmp_path, title):
     scan, labels = files("t1.nii.gz"), files("seg.nii.gz")
     out, names = tmp_path / "out.png", "$x_$,b,c"

@@ -238,3 +238,19 @@ def test_help_needs_no_tensorflow(command):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_one_file_is_not_two_scans(tiny_model, data, tmp_path):
+    scan = data / "a" / "T1.nii"
+    result = run("-m", tiny_model, "--t1", scan, "--flair", scan, "-o", tmp_path / "x.nii.gz")
+    assert result.exit_code == 1
+    assert "t1 and flair are two scans. Received: the voxels of" in result.stderr
+
+
+def test_files_of_the_model_are_not_replaced(tiny_model, data, tmp_path):
+    contract = next(tiny_model.rglob("voxres.json"))
+    before = contract.read_bytes()
+    to = ("-o", tmp_path / "out", "--report", contract, "--overwrite")
+    result = run("-m", tiny_model, data, *to)
+    assert (result.exit_code, contract.read_bytes()) == (1, before)
+    assert "an output must not be an input" in result.stderr

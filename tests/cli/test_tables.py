@@ -92,3 +92,18 @@ def test_score_files_are_not_replaced(runs):
 def test_long_names_and_characters_without_a_glyph_are_no_warnings(runs):
     result = tables(f"{'long' * 60}多={runs / 'mine.csv'}", "-o", runs / "out")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_tables_of_before(runs, monkeypatch):
+    assert tables(runs / "cv", "-o", runs / "out").exit_code == 0
+    before = {path.name: path.read_bytes() for path in (runs / "out").iterdir()}
+    monkeypatch.setattr("voxres_tf.report.tables.distributions", None)
+    assert tables(f"mine={runs / 'mine.csv'}", "-o", runs / "out", "--overwrite").exit_code == 1
+    assert {path.name: path.read_bytes() for path in (runs / "out").iterdir()} == before
+
+
+def test_a_folder_in_the_place_of_a_table(runs):
+    (runs / "out" / "table1.md").mkdir(parents=True)
+    result = tables(runs / "cv", "-o", runs / "out", "--overwrite")
+    assert "table1.md: a file for each table. Received: a folder." in result.stderr
+    assert [path.name for path in (runs / "out").iterdir()] == ["table1.md"]

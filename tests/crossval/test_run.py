@@ -15,7 +15,7 @@ from voxres_tf.crossval.plan import AutoContext
 from voxres_tf.crossval.rows import RowSpec, table_rows
 from voxres_tf.crossval.run import auto_context, cross_validate
 from voxres_tf.dataset.folds import make_folds
-from voxres_tf.errors import ConfigError, DataError, OutputExistsError, VoxResError
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, TrainingError, VoxResError
 from voxres_tf.evaluation.rows import read_rows
 from voxres_tf.evaluation.scores import read_scores, score_subject
 from voxres_tf.export.agreement import read_certificate
@@ -223,3 +223,11 @@ def test_what_cannot_be_trained_is_refused_before_a_scan_is_prepared(
 def test_a_second_process_is_refused(subjects, config, tmp_path, trained):
     with locked(tmp_path / "cv"), pytest.raises(VoxResError, match="one process at a time"):
         cross_validate(subjects, tmp_path / "cv", [RowSpec("All", config)], LOO)
+
+
+def test_the_folder_of_a_training_is_refused(subjects, config, tmp_path, trained):
+    RunFolder(tmp_path).history.touch()
+    with pytest.raises(TrainingError, match=r"a folder for several networks\. .*one training's"):
+        cross_validate(subjects, tmp_path, [RowSpec("All", config)], LOO)
+    with pytest.raises(TrainingError, match="a folder for several networks"):
+        auto_context(subjects, tmp_path, config, LOO, AutoContext())

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from voxres_tf.errors import ConfigError, OutputExistsError
+from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.inference import outputs
 from voxres_tf.inference.batch import Outcome, predict_all, volumes_table
 from voxres_tf.inference.outputs import OutputPlan
@@ -282,3 +282,18 @@ def test_probabilities_that_are_not_kept_cannot_be_saved(make_predictor, write_s
     with pytest.raises(ConfigError, match="a predictor that keeps probabilities"):
         predict_all(predictor, [write_subject()], plan)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_done_is_told_and_reported_though_a_table_fails(
+    make_predictor, write_subject, tmp_path, monkeypatch
+):
+    def refuse(path, text):
+        raise VoxResError("a full disk")
+
+    monkeypatch.setattr("voxres_tf.inference.batch.write_text", refuse)
+    plan = OutputPlan(tmp_path, volumes=tmp_path / "v.csv", report=tmp_path / "r.json")
+    told = []
+    with pytest.raises(VoxResError, match="a full disk"):
+        predict_all(make_predictor(), [write_subject()], plan, tell=told.append)
+    assert [outcome.id for outcome in told] == ["s1"]
+    assert json.loads((tmp_path / "r.json").read_text())["subjects"][0]["id"] == "s1"

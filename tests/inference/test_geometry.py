@@ -100,9 +100,10 @@ def test_other_scans_are_put_on_the_named_one_s_grid(make_predictor, tmp_path):
     with pytest.raises(DataError, match="--resample-to MODALITY"):
         make_predictor()(files)
     on_flair = make_predictor(resample_to="flair")(files)
-    # Both scans are one ramp, so T1 on FLAIR's grid is FLAIR.
-    same = Volume(read_volume(images["flair"]).data, thick)
-    expected = make_predictor()(Subject("s", {"t1": same, "flair": same}, thick))
+    # Both scans are one ramp, so T1 on FLAIR's grid is FLAIR; at twice the scale it is normalised.
+    flair = read_volume(images["flair"]).data
+    same = {"t1": Volume(2 * flair, thick), "flair": Volume(flair, thick)}
+    expected = make_predictor()(Subject("s", same, thick))
     assert (on_flair.labels.data == expected.labels.data).mean() > 0.98
     np.testing.assert_array_equal(on_flair.labels.grid.affine, thick.affine)
     assert make_predictor(resample_to="t1")(files).labels.grid.shape == thin.shape

@@ -216,8 +216,8 @@ def neck():
     tissue[:, :, 13:28] = tissue[20:40, 0:20, 1:3] = True
     tissue[0, 0] = False  # No slice is all of one value.
     grid = Grid(tissue.shape, np.diag([1.0, 1, 2, 1]))
-    scan = Volume(tissue.astype(np.float32), grid)
-    return Subject("s", {"t1": scan, "flair": scan}, grid), tissue
+    scans = {"t1": tissue.astype(np.float32), "flair": 2 * tissue.astype(np.float32)}
+    return Subject("s", {m: Volume(data, grid) for m, data in scans.items()}, grid), tissue
 
 
 def test_tissue_apart_from_the_largest_piece_is_background(make_predictor, neck):

@@ -243,6 +243,11 @@ def test_the_real_scan_comes_with_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="mni152"):
         write_real(tmp_path)
     write_real(tmp_path, overwrite=True)
+    # Stopped before the manifest, it goes on from there.
+    manifest.unlink()
+    made = found.images["t1"].stat().st_mtime_ns
+    assert write_real(tmp_path).is_file()
+    assert found.images["t1"].stat().st_mtime_ns == made
 
 
 @pytest.mark.parametrize("write", [lambda out: write_phantom(out, 1, 0, "small"), write_real])

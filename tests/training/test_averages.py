@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from voxres_tf.config import TrainingConfig
-from voxres_tf.errors import VoxResError
+from voxres_tf.errors import TrainingError, VoxResError
 from voxres_tf.training.averages import RawWeights, averaged, save_weights
 from voxres_tf.training.losses import build_optimizer
 
@@ -76,3 +77,14 @@ def test_a_full_disk_is_an_error_and_no_crash(
     with pytest.raises(VoxResError, match=r"last\.weights\.h5: .*No space left"):
         save_weights(model, path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
+
+
+def test_no_room_for_temporary_files_is_an_error_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = one_weight(0.0)
+    model.train_on_batch(ONES, ONES)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(TrainingError, match=r"room for 1 MB of temporary files\. .*TMPDIR"):
+        save_weights(model, tmp_path / "last.weights.h5")
+    assert not list(tmp_path.iterdir())

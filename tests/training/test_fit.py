@@ -132,6 +132,10 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
         kill_at(step, patch)
         with pytest.raises(KilledError):
             fit.train(subjects, tmp_path / "killed", config)
+    # The weights for use are those of the state, even within an epoch.
+    raw, average = (kernels(weights(tmp_path / "killed"), g) for g in ("model", "optimizer"))
+    saved = load_network(RunFolder(tmp_path / "killed"), config).get_layer("conv1a").get_weights()
+    np.testing.assert_array_equal(saved[0], average[0] if ema else raw[0])
     resumed = fit.train(subjects, tmp_path / "killed", config, resume="must")
     expected, found = weights(whole), weights(resumed)
     assert expected.keys() == found.keys()

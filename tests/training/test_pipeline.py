@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.errors import VoxResError
 from voxres_tf.preprocess.cache import cached
 from voxres_tf.training.crops import draw_crop
 from voxres_tf.training.pipeline import crop_dataset
@@ -63,3 +65,15 @@ def test_shapes_are_static(subjects: list[SubjectFiles], config: RunConfig, tmp_
     image, classes, _ = crop_dataset(prepared, config.training, ALL, 0, 1).element_spec
     assert image.shape == (2, 16, 16, 16, 2)
     assert classes["main"].shape == (2, 16, 16, 16)
+
+
+def test_a_subject_that_is_lost_meanwhile_is_named(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
+) -> None:
+    prepared = cached(subjects, config.preprocess, tmp_path / "cache")
+    faults: list[VoxResError] = []
+    batches = crop_dataset(prepared, config.training, ALL, 0, 2, faults)
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    with pytest.raises(tf.errors.OpError):
+        list(batches)
+    assert "an array as it was prepared" in str(faults[0])

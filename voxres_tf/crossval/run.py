@@ -21,14 +21,14 @@ from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainN
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, OutputExistsError, message
+from voxres_tf.errors import ConfigError, OutputExistsError, TrainingError, message
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.files import json_hash, locked, read_json, write_json
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.preprocess.cache import CachedSubject, cached
-from voxres_tf.training.run import require_classes
+from voxres_tf.training.run import RunFolder, require_classes
 
 _MANY_STEPS = 500
 """No forecast for fewer steps in all: they end soon, and it takes as long as a training's start."""
@@ -68,6 +68,7 @@ def cross_validate(
     for row in rows:
         _require_trainable(row.config, subjects)
     with locked(out):
+        _require_no_run(out)
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
         notes = {row: _told(row, keys[row.config.preprocess], folds) for row in rows}
         for row, note in notes.items():
@@ -116,12 +117,19 @@ def auto_context(
     """
     _require_trainable(config, subjects)
     with locked(out):
+        _require_no_run(out)
         store, keys = _prepare(subjects, out, [config.preprocess])
         ids = [files.id for files in subjects]
         cascade = context_cascade(config, keys[config.preprocess], ids, folds, how)
         _work([cascade], [TrainNetwork(n) for n in cascade.stages], store, engine, say)
         _write_cascade(out, cascade, store)
     return out
+
+
+def _require_no_run(out: Path) -> None:
+    if RunFolder(out).begun:
+        rule, then = "a folder for several networks", "choose another folder"
+        raise TrainingError(message(out, rule, "one training's", then))
 
 
 def _note(out: Path, row: RowSpec) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def read_subject(
             )
         elif images[name].grid.fault(grid):
             images[name] = resample_volume(images[name], grid, files.images[name])
+    _require_distinct(images, {m: files.images[m] for m in modalities})
     labels = None
     if with_labels:
         if files.labels is None:
@@ -170,6 +172,8 @@ def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
             raise DataError(message(where, rule, f"shape {volume.data.shape}", "mend the volume"))
         require_grid(volume.grid, where, subject.grid, "the subject")
         require_scan(volume, where)
+    places = {name: f"subject {subject.id}, {name}" for name in modalities}
+    _require_distinct({name: subject.images[name] for name in modalities}, places)
 
 
 def require_grid(
@@ -184,6 +188,14 @@ def require_grid(
     if fault:
         then = ONE_SPACE if grid.space_fault(reference) else then
         raise DataError(message(where, f"the grid of {reference_name}", fault, then))
+
+
+def _require_distinct(images: Mapping[str, Volume], where: Mapping[str, object]) -> None:
+    for one, other in combinations(images, 2):
+        if np.array_equal(images[one].data, images[other].data):
+            rule = f"{one} and {other} are two scans"
+            received = f"the voxels of {where[one]}"
+            raise DataError(message(where[other], rule, received, "name the file of each"))
 
 
 def require_scan(volume: Volume, where: Path | str) -> Volume:

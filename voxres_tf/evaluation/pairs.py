@@ -207,7 +207,7 @@ def _folders(parent: Path) -> list[Path]:
 
 def _niftis(folder: Path) -> list[Path]:
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [p for p in files if p.name.endswith(NIFTI_SUFFIXES)]
+    return [p for p in files if p.name.lower().endswith(NIFTI_SUFFIXES)]
 
 
 def _labels_first(files: list[Path]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -86,7 +86,11 @@ class Outcome:
 
 
 def predict_all(
-    predictor: Predictor, subjects: Sequence[SubjectFiles], plan: OutputPlan
+    predictor: Predictor,
+    subjects: Sequence[SubjectFiles],
+    plan: OutputPlan,
+    *,
+    tell: Callable[[Outcome], object] = lambda _: None,
 ) -> list[Outcome]:
     """Segment subjects and write what the plan asks for.
 
@@ -96,6 +100,7 @@ def predict_all(
         predictor: the model and its options.
         subjects: with distinct ids; if there are none, tables have no rows.
         plan: the files to write.
+        tell: called with each outcome as soon as its subject is done.
 
     Returns:
         One outcome per subject, in order.
@@ -114,12 +119,17 @@ def predict_all(
     if subjects:
         _ = predictor.engine
     load = time.perf_counter() - start
-    outcomes = [_predict_one(predictor, files, plan) for files in subjects]
-    if plan.volumes is not None:
-        write_text(plan.volumes, volumes_table(outcomes, predictor.contract.classes[1:]))
-    if plan.report is not None:
-        seconds = {"load": load, "total": time.perf_counter() - start}
-        write_json(plan.report, _report(predictor, plan, outcomes, seconds))
+    outcomes = []
+    for files in subjects:
+        outcomes.append(_predict_one(predictor, files, plan))
+        tell(outcomes[-1])
+    try:
+        if plan.volumes is not None:
+            write_text(plan.volumes, volumes_table(outcomes, predictor.contract.classes[1:]))
+    finally:
+        if plan.report is not None:
+            seconds = {"load": load, "total": time.perf_counter() - start}
+            write_json(plan.report, _report(predictor, plan, outcomes, seconds))
     return outcomes
 
 

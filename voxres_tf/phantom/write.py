@@ -27,6 +27,7 @@ from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomised import GENERATOR_FORMAT
 from voxres_tf.volume import Volume
 
+_REAL = {"real": "MNI152"}
 _VOLUMES = (*STEMS.values(), "LabelsForTraining", "LabelsForTesting")
 
 
@@ -105,8 +106,11 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
     with locked(out):
         require_no_other(out, "TrainingData", "TestData", RECIPE_FILE)
-        for path in (folder, manifest):
-            refuse_existing(path, overwrite=overwrite)
-        write_folder(folder, {"T1": t1, "labels": Volume(codes, t1.grid)})
+        # Only the manifest is missing if a call was stopped before it.
+        made = not (overwrite or manifest.exists()) and is_made(folder, _REAL, ("T1", "labels"))
+        if not made:
+            for path in (folder, manifest):
+                refuse_existing(path, overwrite=overwrite)
+            write_folder(folder, {"T1": t1, "labels": Volume(codes, t1.grid)}, _REAL)
         write_manifest(manifest, [files])
     return manifest

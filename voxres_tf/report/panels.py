@@ -33,8 +33,8 @@ def class_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def literal(text: str) -> str:
-    """Escape the dollar signs of a text, so that none starts a formula."""
-    return text.replace("$", r"\$")
+    """A text as it can be drawn: no dollar sign starts a formula, and all of it is UTF-8."""
+    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
 def draw_panel(axes: Axes, plane: Plane, name: str, sides_mm: tuple[float, float]) -> None:

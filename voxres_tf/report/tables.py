@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from voxres_tf.errors import DataError, OutputExistsError, message
@@ -38,12 +39,18 @@ def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = Fal
         raise DataError(message(out, "a table has rows", "none", "name score files"))
     refuse_existing(out, overwrite=overwrite)
     if out.is_dir():
-        _write(out, results)
+        if folders := [path for path in outputs_in(out) if path.is_dir()]:
+            rule, then = "a file for each table", "choose another output"
+            raise OutputExistsError(message(folders[0], rule, "a folder", then))
+        # All of them are drawn before the first is replaced.
+        with ExitStack() as stack:
+            _write([stack.enter_context(atomic_path(path)) for path in outputs_in(out)], results)
     elif out.exists():
         raise OutputExistsError(message(out, "tables go to a folder", "a file", "choose another"))
     else:
         with atomic_path(out) as temporary:
-            _write(temporary, results)
+            temporary.mkdir()
+            _write(outputs_in(temporary), results)
     return outputs_in(out)
 
 
@@ -52,9 +59,10 @@ def outputs_in(out: Path) -> list[Path]:
     return [out / name for name in (TABLE, DIFFERENCES, PAGE, PICTURE)]
 
 
-def _write(folder: Path, results: Sequence[Results]) -> None:
+def _write(files: Sequence[Path], results: Sequence[Results]) -> None:
+    table, listed, page, picture = files
     differences = compare_all(results)
-    write_text(folder / TABLE, table_csv(results))
-    write_text(folder / DIFFERENCES, differences_csv(differences))
-    distributions(folder / PICTURE, results)
-    write_text(folder / PAGE, table_markdown(results, differences))
+    write_text(table, table_csv(results))
+    write_text(listed, differences_csv(differences))
+    write_text(page, table_markdown(results, differences))
+    distributions(picture, results)

@@ -23,7 +23,10 @@ import keras
 import numpy as np
 from typing_extensions import override
 
+from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import atomic_path
+
+_LEAST_ROOM = 2**20
 
 
 @contextmanager
@@ -47,11 +50,26 @@ def save_weights(model: keras.Model, path: Path) -> None:
     """Write `.weights.h5` atomically, with the moving average of the weights if there is one.
 
     It is written elsewhere and then copied, since on a full disk HDF5 would end the process.
+
+    Raises:
+        TrainingError: if the folder for temporary files has no room for it.
+        VoxResError: if it cannot be written.
     """
     with averaged(model), TemporaryDirectory() as folder:
+        _require_room(Path(folder), model)
         model.save_weights(Path(folder) / path.name)
         with atomic_path(path) as temporary:
             shutil.copyfile(Path(folder) / path.name, temporary)
+
+
+def _require_room(folder: Path, model: keras.Model) -> None:
+    variables = [*model.variables, *model.optimizer.variables]
+    needed = 2 * sum(np.asarray(variable).nbytes for variable in variables) + _LEAST_ROOM
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        rule = f"room for {needed / 1e6:.0f} MB of temporary files"
+        then = "free some, or set TMPDIR to another disk"
+        raise TrainingError(message(folder, rule, f"{free / 1e6:.1f} MB", then))
 
 
 class RawWeights(keras.callbacks.Callback):

@@ -156,14 +156,14 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save the whole state at the end of each epoch and at time intervals within it.
+    """Save weights and the whole state at the end of each epoch and at intervals within it.
 
     Args:
         path: file of the state.
         counter: counter of the steps.
         config: provides checkpoint_minutes, the longest time between two checkpoints, and the
             length of epochs.
-        weights: file for the weights, written at the end of each epoch.
+        weights: file for the weights.
         require_sound: raises if the weights are not fit to be saved. Called within an epoch only:
             at its end, an earlier callback has already checked them.
     """
@@ -193,11 +193,12 @@ class Checkpoint(keras.callbacks.Callback):
     @override
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Save the weights, and the state as at the start of the next epoch."""
-        save_weights(self.model, self._weights)
         self.model.reset_metrics()
         self._save()
 
     def _save(self) -> None:
+        # Weights first: a state whose weights are older would never write them again.
+        save_weights(self.model, self._weights)
         save_state(self._path, self.model, self._counter.step)
         self._saved = time.monotonic()
 

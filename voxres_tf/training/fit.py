@@ -13,7 +13,7 @@ import tensorflow as tf
 from voxres_tf.config import RunConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import TrainingError, message
+from voxres_tf.errors import TrainingError, VoxResError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.model.network import build_network, outputs_of
 from voxres_tf.model.stored import saved_step
@@ -158,18 +158,21 @@ def _fit(
     counter = cb.StepCounter(step, metrics)
     callbacks = _callbacks(folder, config, losses, counter, learning, held_out, model)
     progress = cb.Progress(counter, training.steps)
+    faults: list[VoxResError] = []
     try:
         while counter.step < training.steps:
             epoch = counter.step // training.steps_per_epoch
             end = min((epoch + 1) * training.steps_per_epoch, training.steps)
             model.fit(
-                crop_dataset(learning, training, outputs, counter.step, end),
+                crop_dataset(learning, training, outputs, counter.step, end, faults),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=[*callbacks, progress],
                 shuffle=False,
                 verbose=0,
             )
+    except tf.errors.OpError as error:
+        raise (faults[0] if faults else error) from error
     finally:
         progress.close()
     if not folder.last.is_file():

@@ -8,8 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from voxres_tf.config import TrainingConfig
+from voxres_tf.errors import VoxResError
 from voxres_tf.preprocess.cache import CachedSubject
-from voxres_tf.training.crops import draw_crop
+from voxres_tf.training.crops import Crop, draw_crop
 
 READ_AHEAD = 2
 """Batches that wait for the network; the pipeline keeps only these and the ones being cut."""
@@ -21,6 +22,7 @@ def crop_dataset(
     outputs: Sequence[str],
     begin: int,
     end: int,
+    faults: list[VoxResError] | None = None,
 ) -> tf.data.Dataset:
     """The batches of the steps `begin` to `end`, the same on every call.
 
@@ -32,6 +34,7 @@ def crop_dataset(
         outputs: names of the network's outputs, all of which have the same target.
         begin: the first step.
         end: the step after the last.
+        faults: errors of subjects are added here, since TensorFlow raises another in their place.
 
     Returns:
         A dataset of (image float32 [B, X, Y, Z, C], {output: classes uint8 [B, X, Y, Z]},
@@ -41,12 +44,17 @@ def crop_dataset(
         subject.look()
     channels = sum(part.shape[-1] for part in subjects[0].parts)
 
+    def drawn(number: Any) -> Crop:
+        try:
+            return draw_crop(subjects, config, int(number))
+        except VoxResError as error:
+            if faults is not None:
+                faults.append(error)
+            raise
+
     def crop(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         image, classes, weight = tf.numpy_function(
-            lambda n: draw_crop(subjects, config, int(n)),
-            [number],
-            (tf.float32, tf.uint8, tf.float32),
-            stateful=False,
+            drawn, [number], (tf.float32, tf.uint8, tf.float32), stateful=False
         )
         return (
             tf.ensure_shape(image, (*config.crop, channels)),
