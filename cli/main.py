@@ -78,9 +78,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and turn what it raises into one line and an exit code."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # names of files need not be UTF-8
-                stream.reconfigure(errors="backslashreplace")
+        if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
         try:
             with _unwinding_on_sigterm():
                 return super().invoke(ctx)

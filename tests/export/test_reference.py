@@ -5,6 +5,7 @@ import pytest
 
 from voxres_tf.config import RunConfig
 from voxres_tf.contract import Contract
+from voxres_tf.dataset.subject import require_subject
 from voxres_tf.export.reference import alone, reference_scan
 from voxres_tf.preprocess.geometry import working_grid
 
@@ -72,3 +73,9 @@ def test_the_model_takes_its_spacing_as_it_comes(resolution, spacing):
 )
 def test_one_modality_alone(modalities, optional, expected):
     assert alone(contract_of(modalities=modalities, optional=optional)) == expected
+
+
+def test_a_model_of_flair_and_t2_is_tried_on_two_scans() -> None:
+    subject = reference_scan(contract_of(modalities=("flair", "t2")))
+    require_subject(subject, ("flair", "t2"))
+    assert not np.array_equal(subject.images["t2"].data, subject.images["flair"].data)

@@ -240,3 +240,33 @@ def test_a_missing_modality_is_named(
     wants_more = config.updated(preprocess={"modalities": ("t1", "t1-ir")})
     with pytest.raises(DataError, match=r"subject 1.*t1-ir"):
         fit.train(subjects, tmp_path / "run", wants_more)
+
+
+def test_a_run_that_dies_in_its_first_checkpoint_begins_again(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config.updated(training={"checkpoint_minutes": 1e-9})
+    with monkeypatch.context() as patch:
+        kill_at(1, patch)
+        with pytest.raises(KilledError):
+            fit.train(subjects, tmp_path / "run", config)
+    assert RunFolder(fit.train(subjects, tmp_path / "run", config)).last.is_file()
+
+
+def test_a_cache_that_is_lost_meanwhile_is_told_in_one_line(
+    subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = callbacks.save_state
+
+    def save_and_lose(path: Path, model: keras.Model, step: int) -> None:
+        save(path, model, step)
+        if (tmp_path / "cache").exists():
+            (tmp_path / "cache").rename(tmp_path / "elsewhere")
+
+    monkeypatch.setattr(callbacks, "save_state", save_and_lose)
+    config = config.updated(
+        training={"steps": 40, "steps_per_epoch": 40, "checkpoint_minutes": 1e-9}
+    )
+    with pytest.raises(DataError, match="an array as it was prepared") as told:
+        fit.train(subjects, tmp_path / "run", config, cache=tmp_path / "cache")
+    assert "\n" not in str(told.value)

@@ -62,7 +62,7 @@ def cross_validate(
             have classes other than `labels.CLASS_NAMES`, or a config has frozen_norm.
         OutputExistsError: if `out` holds the scores of a row of the same name that was trained with
             another configuration or on other folds.
-        TrainingError: if a training fails.
+        TrainingError: if `out` is the folder of a training, or a training fails.
     """
     _require_tissues(subjects)
     for row in rows:
@@ -127,7 +127,8 @@ def auto_context(
 
 
 def _require_no_run(out: Path) -> None:
-    if RunFolder(out).begun:
+    run = RunFolder(out)
+    if any(path.is_file() for path in (run.state, run.last, run.best, run.history)):
         rule, then = "a folder for several networks", "choose another folder"
         raise TrainingError(message(out, rule, "one training's", then))
 

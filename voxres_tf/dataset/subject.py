@@ -89,7 +89,8 @@ def read_subject(
 
     Raises:
         DataError: for faults of the files, a modality or labels that are missing, a file that
-            cannot be read, grids that differ, values that are not finite, or a scan of one value.
+            cannot be read, grids that differ, values that are not finite, a scan of one value, or
+            two modalities with equal voxels.
     """
     for name in (*modalities, *(["labels"] if with_labels else [])):
         if name in files.faults:
@@ -163,7 +164,7 @@ def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
 
     Raises:
         DataError: if one of these modalities lies on another grid than the subject's, has values
-            that are not finite, or has only one value.
+            that are not finite, has only one value, or has the voxels of another.
     """
     for name in modalities:
         volume, where = subject.images[name], f"subject {subject.id}, {name}"

@@ -11,6 +11,7 @@ from voxres_tf.dataset.subject import Subject
 from voxres_tf.phantom.generate import STEMS, scan
 from voxres_tf.phantom.sampling import Size
 from voxres_tf.preprocess.geometry import working_grid
+from voxres_tf.volume import Volume
 
 SEED = 0
 LEAST_SHAPE = (32, 24, 16)
@@ -33,7 +34,8 @@ def reference_scan(contract: Contract) -> Subject:
         contract: the model's contract.
 
     Returns:
-        A subject with all modalities of the contract, int16. FLAIR stands in for T2.
+        A subject with all modalities of the contract, int16. FLAIR stands in for T2, inverted if
+        the model takes both.
     """
     tile = contract.patch
     wanted = (tile[0] + _LONGER, tile[1], tile[2] - _SHORTER)
@@ -43,6 +45,9 @@ def reference_scan(contract: Contract) -> Subject:
     scans = scan(np.random.default_rng(SEED), Size((x, y, z), taken_mm, (1, 1, 1)))
     modalities: tuple[str, ...] = contract.preprocess.modalities
     images = {m: scans[STEMS.get(m, STEMS["flair"])] for m in modalities}
+    if {"t2", "flair"} <= images.keys():
+        flair = images["flair"]
+        images["t2"] = Volume(flair.data.max() - flair.data, flair.grid)
     return Subject("reference", images, scans["T1"].grid)
 
 

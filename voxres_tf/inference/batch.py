@@ -102,6 +102,8 @@ def predict_all(
         plan: the files to write.
         tell: called with each outcome as soon as its subject is done.
 
+    However it ends, the report is written, with the subjects that are done.
+
     Returns:
         One outcome per subject, in order.
 
@@ -120,10 +122,10 @@ def predict_all(
         _ = predictor.engine
     load = time.perf_counter() - start
     outcomes = []
-    for files in subjects:
-        outcomes.append(_predict_one(predictor, files, plan))
-        tell(outcomes[-1])
     try:
+        for files in subjects:
+            outcomes.append(_predict_one(predictor, files, plan))
+            tell(outcomes[-1])
         if plan.volumes is not None:
             write_text(plan.volumes, volumes_table(outcomes, predictor.contract.classes[1:]))
     finally:

@@ -27,7 +27,7 @@ from voxres_tf.phantom.mni import MniHead
 from voxres_tf.phantom.randomised import GENERATOR_FORMAT
 from voxres_tf.volume import Volume
 
-_REAL = {"real": "MNI152"}
+_REAL = {"format": 1, "real": "MNI152"}
 _VOLUMES = (*STEMS.values(), "LabelsForTraining", "LabelsForTesting")
 
 
@@ -90,7 +90,8 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     """Write the packaged MNI152 T1 and its tissues as a data set of one subject.
 
     The T1 is a skull-stripped average of real scans. The label of a voxel is what fills the largest
-    part of it: grey matter (2), white matter (3) or the remainder (1).
+    part of it: grey matter (2), white matter (3) or the remainder (1). After an interruption, a
+    call continues with the existing volumes.
 
     Returns:
         The manifest `out/manifest.csv` (columns subject, t1, label, scheme); the volumes

@@ -10,7 +10,7 @@ from voxres_tf.errors import DataError, OutputExistsError, message
 from voxres_tf.evaluation.comparisons import compare_all, differences_csv
 from voxres_tf.evaluation.results import Results
 from voxres_tf.evaluation.tables import table_csv, table_markdown
-from voxres_tf.files import atomic_path, refuse_existing, write_text
+from voxres_tf.files import atomic_path, refuse_existing
 from voxres_tf.report.distributions import distributions
 
 TABLE, DIFFERENCES, PAGE = "table1.csv", "differences.csv", "table1.md"
@@ -20,8 +20,8 @@ PICTURE = "distributions.png"
 def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = False) -> list[Path]:
     """Write `table1.csv`, `differences.csv`, `table1.md` and `distributions.png`.
 
-    A new folder appears only when it is complete. With `overwrite`, each of the four files replaces
-    its predecessor, and other files in the folder are left alone.
+    A new folder appears only when it is complete. With `overwrite`, the four files replace their
+    predecessors when all of them are written, and other files in the folder are left alone.
 
     Args:
         out: the folder.
@@ -33,7 +33,8 @@ def write_tables(out: Path, results: Sequence[Results], *, overwrite: bool = Fal
 
     Raises:
         DataError: if there are no results.
-        OutputExistsError: if `out` exists and may not be overwritten, or is a file.
+        OutputExistsError: if `out` exists and may not be overwritten, or is a file, or a folder is
+            in the place of a file.
     """
     if not results:
         raise DataError(message(out, "a table has rows", "none", "name score files"))
@@ -62,7 +63,7 @@ def outputs_in(out: Path) -> list[Path]:
 def _write(files: Sequence[Path], results: Sequence[Results]) -> None:
     table, listed, page, picture = files
     differences = compare_all(results)
-    write_text(table, table_csv(results))
-    write_text(listed, differences_csv(differences))
-    write_text(page, table_markdown(results, differences))
+    texts = (table_csv(results), differences_csv(differences), table_markdown(results, differences))
+    for path, text in zip((table, listed, page), texts, strict=True):
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
     distributions(picture, results)

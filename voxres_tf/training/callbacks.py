@@ -197,7 +197,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        # Weights first: a state whose weights are older would never write them again.
+        # Weights first: a state whose weights are older would never write them again. But weights
+        # without any state cannot be resumed.
+        if not self._path.is_file():
+            save_state(self._path, self.model, self._counter.step)
         save_weights(self.model, self._weights)
         save_state(self._path, self.model, self._counter.step)
         self._saved = time.monotonic()

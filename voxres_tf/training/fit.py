@@ -172,7 +172,9 @@ def _fit(
                 verbose=0,
             )
     except tf.errors.OpError as error:
-        raise (faults[0] if faults else error) from error
+        if faults:
+            raise faults[0] from error
+        raise
     finally:
         progress.close()
     if not folder.last.is_file():

@@ -61,7 +61,7 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """Weights after the last epoch."""
+        """Weights of the last checkpoint."""
         return place_of_weights(self.path, "last")
 
     @property
