@@ -14,6 +14,8 @@ from voxres_tf.errors import TrainingError
 from voxres_tf.model.stored import saved_step
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.history import read_history
+from voxres_tf.training.run import RunFolder
+from voxres_tf.training.validation import load_network
 
 
 def explode_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,5 +50,8 @@ def test_weights_that_are_not_finite_stop_and_the_last_good_ones_are_kept(
     with pytest.raises(TrainingError, match=rf"{where}: the weights are finite.*in conv1a"):
         fit.train(subjects, run, config)
     assert saved_step(run / "state.npz") == kept
-    assert (run / "last.weights.h5").read_bytes() == before
+    # The weights for use go with the state.
+    assert ((run / "last.weights.h5").read_bytes() == before) == (kept == 4)
+    network = load_network(RunFolder(run), config)
+    assert all(np.isfinite(array).all() for array in network.get_weights())
     assert [row["step"] for row in read_history(run / "history.csv")] == [4]
