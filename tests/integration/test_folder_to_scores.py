@@ -121,7 +121,7 @@ def test_a_real_t1_by_manifest(tmp_path: Path) -> None:
     """The packaged MNI152 T1, thinned to every fourth voxel, alone and skull-stripped."""
     succeed("phantom", tmp_path / "real", "--real")
     folder = tmp_path / "real" / "mni152"
-    for path in folder.iterdir():
+    for path in folder.glob("*.nii.gz"):
         thin = nib.load(path).slicer[::4, ::4, ::4]
         nib.save(nib.Nifti1Image(np.asanyarray(thin.dataobj), thin.affine), path)
     manifest = tmp_path / "real" / "manifest.csv"
