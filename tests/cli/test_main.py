@@ -185,3 +185,31 @@ def test_the_group_alone_shows_its_help() -> None:
     result = run()
     assert "Commands:" in result.output + result.stderr
     assert "Traceback" not in result.output
+
+
+def test_names_that_are_not_utf_8_are_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = click.Command("check", callback=lambda: click.echo("x\udcffy.nii"))
+    monkeypatch.setattr(main, "import_module", lambda *_: SimpleNamespace(command=command))
+    result = run("check")
+    assert (result.exit_code, result.stdout) == (0, "x\\udcffy.nii\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", ".", "-o", "r", "--init", ""),
+        ("train", ".", "-o", "r", "--val", " "),
+        ("cross-validate", ".", "-o", "r", "--folds", ""),
+        ("cross-validate", ".", "-o", "r", "--ray-address", ""),
+        ("predict", "--model", ""),
+        ("predict", "--model-name", ""),
+        ("phantom", "out", "--anatomies", ""),
+        ("picture", __file__, __file__, "-o", "p.png", "--classes", ""),
+    ],
+)
+def test_empty_texts_are_usage_errors(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"'{arguments[-2]}': a value; received an empty text" in result.stderr.replace(
+        "'-m' / '--model'", "'--model'"
+    )
