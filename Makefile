@@ -1,4 +1,4 @@
-# `make setup` once, then `make check` before every commit. CI runs the same (see .ci/run).
+# `make setup` once, then `make check` before every commit. CI runs this and more (see .ci/run).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import click
+import numpy as np
 
+from benchmarks.subsets import dice_cells
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import read_subject
 from voxres_tf.evaluation.evaluate import evaluate
-from voxres_tf.inference.align import put_back
+from voxres_tf.grid import from_canonical, to_canonical
+from voxres_tf.inference.align import moved
+from voxres_tf.inference.offset import Offset
 from voxres_tf.inference.predict import Predictor
-from voxres_tf.volume import write_volume
-
-TISSUES = ("CSF", "GM", "WM")
+from voxres_tf.volume import Volume, write_volume
 
 
 @click.command()
@@ -45,10 +46,17 @@ def main(model: str, data: Path, out: Path, scan: str, protocol: str) -> None:
             labels = predictor(replace(subject, images={scan: given})).labels
             write_volume(out / kind / f"{subject.id}_dseg.nii.gz", labels.data, labels.grid)
     for kind in ("as-is", "moved"):
-        scores = evaluate(out / kind, data, protocol=protocol).scores
-        dice = [[s.dice or 0.0 for s in scores if s.class_name == tissue] for tissue in TISSUES]
-        means = " / ".join(f"{fmean(found):.3f} ({min(found):.3f})" for found in dice)
-        click.echo(f"{kind}: mean Dice (lowest) of {', '.join(TISSUES)}: {means}")
+        evaluation = evaluate(out / kind, data, protocol=protocol)
+        means = " / ".join(dice_cells(evaluation))
+        names = ", ".join(evaluation.class_names[1:])
+        click.echo(f"{kind}: mean Dice (lowest) of {names}: {means}")
+
+
+def put_back(scan: Volume, offset: Offset) -> Volume:
+    """A scan with its offset undone, float32, on its own grid."""
+    data = to_canonical(scan.data.astype(np.float32), scan.grid)
+    there = moved(data, offset, scan.grid.canonical_spacing_mm)
+    return Volume(from_canonical(there, scan.grid), scan.grid)
 
 
 if __name__ == "__main__":

@@ -14,22 +14,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean
 
 import click
 
 from voxres_tf.contract import Contract
 from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.evaluation.evaluate import evaluate
-from voxres_tf.evaluation.scores import Score, write_scores
+from voxres_tf.evaluation.evaluate import Evaluation, evaluate
+from voxres_tf.evaluation.scores import summarise, write_scores
 from voxres_tf.files import file_hash, json_hash
 from voxres_tf.inference.batch import predict_all
 from voxres_tf.inference.outputs import OutputPlan
 from voxres_tf.inference.predict import Predictor
 from voxres_tf.volume import image_parts
-
-TISSUES = ("CSF", "GM", "WM")
 
 
 @click.command()
@@ -51,20 +48,22 @@ def main(model: str, data: Path, out: Path, protocol: str, align: bool | None) -
     out = folder_of(predictor.contract, subjects, out)
     if align is not None:
         out = out.with_name(f"{out.name}-{'aligned' if align else 'not-aligned'}")
-    click.echo(f"| mean Dice (lowest) | {' | '.join(TISSUES)} |\n|---|{'---|' * len(TISSUES)}")
+    tissues = predictor.contract.classes[1:]
+    click.echo(f"| mean Dice (lowest) | {' | '.join(tissues)} |\n|---|{'---|' * len(tissues)}")
     for count in range(len(modalities), 0, -1):
         for subset in combinations(modalities, count):
             folder = out / "+".join(subset)
             plan = OutputPlan(folder, overwrite=True)
             wanted = [s for s in subjects if not plan.labels(s.id).exists()]
+            if lacking := next((s.id for s in wanted if not set(subset) <= set(s.images)), None):
+                raise click.ClickException(f"subject {lacking} lacks one of {', '.join(subset)}")
             only = [replace(s, images={m: s.images[m] for m in subset}) for s in wanted]
             failures = [o.failure for o in predict_all(predictor, only, plan) if o.failure]
             if failures:
                 raise click.ClickException(failures[0])
             evaluation = evaluate(folder, data, protocol=protocol)
             write_scores(out / f"{folder.name}.csv", evaluation.scores)
-            cells = [_dice(evaluation.scores, tissue) for tissue in TISSUES]
-            click.echo(f"| {', '.join(subset)} | {' | '.join(cells)} |")
+            click.echo(f"| {', '.join(subset)} | {' | '.join(dice_cells(evaluation))} |")
 
 
 def folder_of(contract: Contract, subjects: Sequence[SubjectFiles], out: Path) -> Path:
@@ -76,9 +75,15 @@ def folder_of(contract: Contract, subjects: Sequence[SubjectFiles], out: Path) -
     return out / f"{contract.name}-{contract.version}-{weights}-{json_hash(scans)[:8]}"
 
 
-def _dice(scores: Sequence[Score], tissue: str) -> str:
-    found = [s.dice for s in scores if s.class_name == tissue and s.dice is not None]
-    return f"{fmean(found):.3f} ({min(found):.3f})"
+def dice_cells(evaluation: Evaluation) -> list[str]:
+    """The mean Dice of each class and, in brackets, the lowest; "-" if no subject has one."""
+    cells = []
+    for summary in summarise(evaluation.scores, evaluation.class_names[1:]):
+        if summary.figure == "dice":
+            found = [s.dice for s in evaluation.scores if s.class_name == summary.class_name]
+            lowest = min((d for d in found if d is not None), default=0.0)
+            cells.append("-" if summary.mean is None else f"{summary.mean:.3f} ({lowest:.3f})")
+    return cells
 
 
 if __name__ == "__main__":

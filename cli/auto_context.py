@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .folds import context_options, engine_of, engine_options, fold_options, folds_of
 from .settings import config_options, run_config
 from .types import Place
+
+if TYPE_CHECKING:
+    from voxres_tf.crossval.plan import Context, FirstStage
 
 
 @click.command()
@@ -25,8 +28,8 @@ def command(
     layout: str,
     folds: str | None,
     splits: Path | None,
-    context: Any,
-    first_stage: Any,
+    context: Context,
+    first_stage: FirstStage,
     **options: Any,
 ) -> None:
     """Train two stages on the labelled subjects of DATA; the second sees the first one's maps.

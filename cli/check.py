@@ -40,7 +40,7 @@ def command(
     The exit code is 0 if nothing is wrong, and 1 otherwise.
     """
     from voxres_tf.dataset.checks import check_dataset, overview
-    from voxres_tf.dataset.layouts import find_subjects
+    from voxres_tf.dataset.layouts import find_subjects, left_out_note
     from voxres_tf.dataset.subject import orientation_note
 
     subjects = find_subjects(data, layout=layout)
@@ -51,8 +51,7 @@ def command(
     for problem in problems:
         click.echo(problem)
     if not quiet:
-        note = orientation_note(subjects)
-        if note:
+        for note in filter(None, [left_out_note(data, subjects), orientation_note(subjects)]):
             click.echo(f"Note: {note}")
         click.echo(f"Subjects: {len(subjects)}. Problems: {len(problems) or 'none'}.")
     ctx.exit(1 if problems else 0)

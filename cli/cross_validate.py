@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from .folds import context_options, engine_of, engine_options, fold_options, fol
 from .options import given
 from .settings import config_options, run_config
 from .types import Place
+
+if TYPE_CHECKING:
+    from voxres_tf.crossval.plan import Context, FirstStage
 
 
 @click.command()
@@ -30,8 +33,8 @@ def command(
     auto_context: bool,
     folds: str | None,
     splits: Path | None,
-    context: Any,
-    first_stage: Any,
+    context: Context,
+    first_stage: FirstStage,
     **options: Any,
 ) -> None:
     """Train and score every fold of the labelled subjects of DATA.

@@ -35,11 +35,9 @@ def command(
     from voxres_tf.evaluation.scores import write_scores
     from voxres_tf.files import refuse_existing
 
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite, inputs=(ref, ref / MANIFEST_NAME))
     pairs = find_pairs(pred, ref, ref_coding)
     if output is not None:
-        read = [file for pair in pairs for file in pair.files]
+        read = [ref / MANIFEST_NAME, *(file for pair in pairs for file in pair.files)]
         refuse_existing(output, overwrite=overwrite, inputs=read)
     evaluation = score_pairs(pairs, protocol=protocol, coding=ref_coding)
     click.echo(table(evaluation))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .types import Text
+
 
 @click.group()
 def command() -> None:
@@ -23,7 +25,7 @@ def list_models() -> None:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", type=Text())
 @click.option("--json", "as_json", is_flag=True, help="Print the contract itself.")
 def info(model: str, as_json: bool) -> None:
     """Show what MODEL takes and returns, how it was trained and what it is for."""
@@ -40,7 +42,7 @@ def info(model: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("model", required=False)
+@click.argument("model", required=False, type=Text())
 @click.pass_context
 def verify(ctx: click.Context, /, model: str | None) -> None:
     """Check every file of MODEL and the hash of its weights; of all shipped models by default.

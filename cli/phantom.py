@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from .options import given
 from .types import Place, Text
 
 if TYPE_CHECKING:
-    from voxres_tf.phantom.heads import Head
+    pass
 
 
 @click.command()
@@ -69,7 +68,7 @@ def command(
         raise click.UsageError("--ranges needs --randomise")
     from voxres_tf.phantom.heads import PACKAGED, find_heads
     from voxres_tf.phantom.randomisation import Randomisation
-    from voxres_tf.phantom.write import write_phantom, write_real
+    from voxres_tf.phantom.write import shared_people_note, write_phantom, write_real
     from voxres_tf.phantom.write_randomised import write_randomised
     from voxres_tf.schema import load
 
@@ -88,16 +87,10 @@ def command(
     folders = write_phantom(
         out, subjects, seed, size, test_subjects=test_subjects, heads=heads, overwrite=overwrite
     )
-    people = [person for person, _ in zip(cycle(map(_person, heads)), folders, strict=False)]
-    if anatomies and set(people[:subjects]) & set(people[subjects:]):
-        few = f"anatomies: {len(set(people))}, subjects: {len(folders)}"
-        click.echo(f"Note: TestData has people of TrainingData ({few})")
+    note = shared_people_note(heads, subjects, test_subjects) if anatomies else None
+    if note:
+        click.echo(f"Note: {note}")
     click.echo(f"{out}: {len(folders)} {'subject' if len(folders) == 1 else 'subjects'}")
-
-
-def _person(head: Head) -> str:
-    """A key that is equal for equal maps, whatever their names."""
-    return head.sha256 or head.name
 
 
 def _refuse(option: str, *names: str) -> None:

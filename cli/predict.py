@@ -130,7 +130,7 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     if options["part_id"] >= options["num_parts"]:
         raise click.UsageError("--part-id runs from 0 to one below --num-parts.")
 
-    from voxres_tf.dataset.layouts import MANIFEST_NAME
+    from voxres_tf.dataset.layouts import MANIFEST_NAME, left_out_note
     from voxres_tf.dataset.subject import orientation_note
     from voxres_tf.inference.batch import predict_all
     from voxres_tf.inference.outputs import OutputPlan, check_target
@@ -152,8 +152,9 @@ def command(ctx: click.Context, /, quiet: bool, **options: Any) -> None:
     part, parts = options["part_id"], options["num_parts"]
     own = part_of(subjects, parts, part)
     note = None if quiet else orientation_note(own, predictor.contract.preprocess.modalities)
-    if note:
-        click.echo(f"Note: {note}")
+    left_out = [left_out_note(folder, subjects) for folder in folders]
+    for line in filter(None, [] if quiet else [*left_out, note]):
+        click.echo(f"Note: {line}")
     tell = partial(_tell, quiet=quiet, verbose=ctx.find_root().params["verbose"])
     outcomes = predict_all(predictor, own, plan.of_part(part, parts), tell=tell)
     ctx.exit(1 if any(outcome.failure for outcome in outcomes) else 0)
@@ -165,6 +166,7 @@ def _tell(outcome: Outcome, *, quiet: bool, verbose: bool) -> None:
     if outcome.failure:
         click.echo(f"voxres: {outcome.id} failed: {outcome.failure}", err=True)
     elif not quiet:
-        click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s")
+        scans = ", ".join(outcome.modalities)
+        click.echo(f"{outcome.outputs[0]}: {sum(outcome.seconds.values()):.1f} s, from {scans}")
         for line in outcome.notes:
             click.echo(f"Note: {line}")

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from voxres_tf.config import Architecture, Precision, RunConfig
+from voxres_tf.config import Architecture, AuxSchedule, Optimizer, Precision, RunConfig
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.presets import PRESETS
 from voxres_tf.schema import load
@@ -48,7 +48,7 @@ config_options = adding(
     click.option("--steps", type=click.IntRange(1), help="Updates of the weights."),
     click.option("--epochs", type=click.IntRange(1), help="The same in epochs."),
     click.option("--steps-per-epoch", type=click.IntRange(1), help="Length of an epoch."),
-    click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"])),
+    click.option("--optimizer", type=click.Choice(get_args(Optimizer))),
     click.option("--learning-rate", type=Number(0, min_open=True)),
     click.option(
         "--ema",
@@ -57,7 +57,7 @@ config_options = adding(
     ),
     click.option("--l2", type=Number(0), help="Lambda of eq. (3)."),
     click.option("--clip-norm", type=Number(0), help="Largest norm of the gradient; 0: any."),
-    click.option("--aux-schedule", type=click.Choice(["exponential", "linear", "constant"])),
+    click.option("--aux-schedule", type=click.Choice(get_args(AuxSchedule))),
     click.option("--foreground-share", type=Number(0, 1), help="Share of crops around tissue."),
     click.option("--flip/--no-flip", default=None, help="Mirror crops left-right."),
     click.option("--jitter", type=Number(0), help="SD of random gain and offset."),

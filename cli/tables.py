@@ -24,17 +24,15 @@ def command(runs: tuple[str, ...], out: Path, overwrite: bool) -> None:
     from voxres_tf.evaluation.results import notes, read_results
     from voxres_tf.evaluation.rows import read_rows
     from voxres_tf.files import refuse_existing
-    from voxres_tf.report.tables import outputs_in, write_tables
+    from voxres_tf.report.tables import write_tables
 
     try:
         files = [row for run in runs for row in read_rows(run)]
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     refuse_existing(out, overwrite=overwrite)
-    for path in outputs_in(out):
-        refuse_existing(path, overwrite=True, inputs=[file for _, file in files])
     results = read_results(files)
-    for path in write_tables(out, results, overwrite=overwrite):
+    for path in write_tables(out, results, overwrite=overwrite, inputs=[f for _, f in files]):
         click.echo(path)
     for note in notes(results):
         click.echo(f"Note: {note}")

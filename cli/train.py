@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .settings import config_options, run_config
 from .types import Place, Text
+
+if TYPE_CHECKING:
+    from voxres_tf.training.run import Resume
 
 
 @click.command()
@@ -45,7 +48,7 @@ def command(
     layout: str,
     val: str | None,
     val_count: int,
-    resume: Any,
+    resume: Resume,
     cache: Path | None,
     **settings: Any,
 ) -> None:
@@ -62,12 +65,14 @@ def command(
     if settings["validate_every"] and not (val or val_count):
         raise click.UsageError("--validate-every is for --val or --val-count")
     from voxres_tf.dataset.checks import classes_of, modalities_of
-    from voxres_tf.dataset.layouts import find_subjects
+    from voxres_tf.dataset.layouts import find_subjects, left_out_note
     from voxres_tf.dataset.splits import split_by_count, split_by_ids
     from voxres_tf.inference.models import find_start
 
     start = find_start(init) if init else None
     subjects = find_subjects(data, layout=layout)
+    if note := left_out_note(data, subjects):
+        click.echo(f"Note: {note}")
     modalities = modalities_of(subjects)
     config = run_config(modalities, classes=classes_of(subjects), start=start, **settings)
     if start:

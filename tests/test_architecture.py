@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "inference": {"dataset", "preprocess"},
     # References may lie in any layout that training reads.
     "evaluation": {"dataset"},
-    "report": {"evaluation", "inference"},
+    "report": {"evaluation"},
     "crossval": {"dataset", "preprocess", "training", "evaluation"},
     "demo": STAGES,
     "__init__": {"config", "inference", "model"},  # names that are loaded when they are asked for

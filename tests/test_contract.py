@@ -68,6 +68,7 @@ def test_a_model_that_aligns_takes_each_of_its_scans_alone(tmp_path: Path) -> No
     ("changes", "fault"),
     [
         ({"format_version": 2}, r"contracts of format 1\. Received: format 2"),
+        ({"format_version": 2, "new": 1}, r"contracts of format 1\. Received: format 2"),
         ({"channels": ["flair", "t1", "t1:filtered", "flair:filtered"]}, "channels .*'t1', 'fl"),
         ({"model": {"in_channels": 6}}, r"4 channels and context\. Received: 6"),
         ({"stride": 16}, "stride 8"),

@@ -114,7 +114,9 @@ def test_a_table_as_csv() -> None:
 def test_rows_of_csv_know_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('\ufeffa,b\n\n"1\n2",3\n , \n4,5\n\n', encoding="utf-8")
-    assert read_csv(path) == [(1, ["a", "b"]), (4, ["1\n2", "3"]), (6, ["4", "5"])]
+    assert read_csv(path) == (["a", "b"], [(4, ["1\n2", "3"]), (6, ["4", "5"])])
+    path.write_text("\n")
+    assert read_csv(path) == ([], [])
     path.write_bytes(b"a\xff\n")
     with pytest.raises(DataError, match=r"a CSV file in UTF-8\. Received: .* Check the file"):
         read_csv(path)

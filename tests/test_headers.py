@@ -117,6 +117,25 @@ def test_codes_tell_whether_a_scan_says_how_it_lies(
     assert read_grid(path).oriented is told
 
 
+@pytest.mark.parametrize("pixdim", [(0.958, 0.958, 0.0), (0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("codes", [(0, 0), (0, 1)])
+def test_sizes_that_nothing_states_are_not_made_up(
+    codes: tuple[int, int], pixdim: tuple[float, float, float], tmp_path: Path
+) -> None:
+    path = scan(tmp_path / "a.nii", sizes(0.958, 0.958, 3), codes, pixdim)
+    with pytest.raises(DataError, match=r"above 0 in pixdim, .*Received: 0.* x 0.* x 0\. Mend"):
+        read_grid(path)
+
+
+def test_nor_are_they_for_analyze(tmp_path: Path) -> None:
+    nib.save(nib.AnalyzeImage(DATA, np.diag([-1.0, 1, 1, 1])), tmp_path / "a.img")
+    header = bytearray((tmp_path / "a.hdr").read_bytes())
+    header[88:92] = np.float32(0).tobytes()
+    (tmp_path / "a.hdr").write_bytes(header)
+    with pytest.raises(DataError, match=r"above 0 in pixdim.*Received: 1 x 1 x 0\."):
+        read_grid(tmp_path / "a.img")
+
+
 def test_analyze_tells_it_by_the_file_beside_it_alone(tmp_path: Path) -> None:
     turned = np.diag([1.0, 1.0, 2.0, 1.0])[[0, 2, 1, 3]]
     nib.save(nib.Spm99AnalyzeImage(DATA, turned), tmp_path / "a.img")

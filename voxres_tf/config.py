@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     Field,
@@ -17,12 +17,17 @@ from pydantic import (
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.schema import BelowOne, Config, PositiveRange, Share, parse
 
-MODALITIES = ("t1", "t1-ir", "flair", "t2")
+Modality = Literal["t1", "t1-ir", "flair", "t2"]
+MODALITIES: tuple[str, ...] = get_args(Modality)
 """The names of modalities everywhere: on the command line, in manifests, in contracts."""
+SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
+"""Other spelling -> modality, as manifests and Python callers may write it."""
 STRIDE = 8
 """Both networks halve the resolution three times: spatial sizes are multiples of 8."""
 
 Architecture = Literal["voxresnet", "unet3d"]
+Optimizer = Literal["sgd", "adam", "adamw"]
+AuxSchedule = Literal["exponential", "linear", "constant"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Multiple = Annotated[int, Field(gt=0, le=1024, multiple_of=STRIDE)]
 Shape = tuple[Multiple, Multiple, Multiple]
@@ -64,7 +69,7 @@ class PreprocessConfig(Config):
             (docs/geometry.md). None takes every spacing.
     """
 
-    modalities: tuple[Literal["t1", "t1-ir", "flair", "t2"], ...] = ("t1", "t1-ir", "flair")
+    modalities: tuple[Modality, ...] = ("t1", "t1-ir", "flair")
     filtered: bool = True
     gaussian_sigma: PositiveFloat = 5.0
     gaussian_radius: PositiveInt = 15
@@ -156,7 +161,7 @@ class TrainingConfig(Config):
     batch: PositiveInt = 1
     steps: PositiveInt = 10_000
     steps_per_epoch: PositiveInt = 100
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    optimizer: Optimizer = "sgd"
     learning_rate: PositiveFloat = 0.01
     momentum: BelowOne = 0.9
     decay_power: NonNegativeFloat = 0.9
@@ -164,7 +169,7 @@ class TrainingConfig(Config):
     ema: BelowOne = 0.0
     frozen_norm: bool = False
     l2: NonNegativeFloat = 2.5e-4
-    aux_schedule: Literal["exponential", "linear", "constant"] = "exponential"
+    aux_schedule: AuxSchedule = "exponential"
     aux_start: PositiveFloat = 1.0
     aux_end: PositiveFloat = 1e-3
     foreground_share: Share = 0.5
@@ -234,12 +239,7 @@ class RunConfig(Config):
 
 
 class CascadeConfig(Config):
-    """`cascade.json`: the run folders of two stages, relative to the file's folder.
-
-    Attributes:
-        first: networks whose probability maps are averaged.
-        second: the network that sees the channels and these maps.
-    """
+    """`cascade.json`: run folders, relative to its own; `second` sees the mean map of `first`."""
 
     first: Annotated[tuple[str, ...], Field(min_length=1)]
     second: str

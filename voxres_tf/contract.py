@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from voxres_tf.config import STRIDE, ModelConfig, PreprocessConfig, Shape
-from voxres_tf.errors import ModelError, VoxResError, message
+from voxres_tf.errors import ModelError, message
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.schema import Config, parse
 
@@ -97,6 +97,19 @@ class Contract(Config):
         """A copy that predicts fastest, by which each scan is predicted alone for alignment."""
         return self.model_copy(update={"tta": False, "one_piece": False, "align": False})
 
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Signatures run on a whole volume in turn; a second also sees the first one's answer."""
+        return (FIRST_STAGE, SECOND_STAGE) if self.first_stage else (ANSWER,)
+
+    @property
+    def tile_channels(self) -> dict[str, int]:
+        """Signature that takes tiles -> number of its input channels."""
+        own = len(self.channels)
+        if not self.first_stage:
+            return {ANSWER: own}
+        return {ANSWER: own, FIRST_STAGE: own, SECOND_STAGE: own + len(self.classes)}
+
     def fault_of(self, modalities: Collection[str]) -> tuple[str, str] | None:
         """Why a subject with these modalities cannot be predicted: rule and what was received.
 
@@ -146,19 +159,26 @@ def parse_contract(text: str | bytes, where: object) -> Contract:
     Raises:
         ModelError: if it is not a contract, or one that this version does not support.
     """
-    try:
-        contract = parse(Contract, text, where)
-    except VoxResError as error:
-        raise ModelError(str(error)) from error
+    then = "use a voxres that matches, or export again"
+    # First, since another format may have other fields.
+    found = parse(_Format, text, where, ModelError).format_version
+    if found != FORMAT_VERSION:
+        rule = f"contracts of format {FORMAT_VERSION}"
+        raise ModelError(message(where, rule, f"format {found}", then))
+    contract = parse(Contract, text, where, ModelError)
     fault = _fault(contract)
     if fault:
-        raise ModelError(message(where, *fault, "use a voxres that matches, or export again"))
+        raise ModelError(message(where, *fault, then))
     return contract
 
 
+class _Format(BaseModel):
+    """A contract's format alone; all other fields are ignored."""
+
+    format_version: int = FORMAT_VERSION
+
+
 def _fault(contract: Contract) -> tuple[str, str] | None:
-    if contract.format_version != FORMAT_VERSION:
-        return f"contracts of format {FORMAT_VERSION}", f"format {contract.format_version}"
     takes, optional = contract.preprocess.modalities, contract.optional_modalities
     if not set(optional) <= set(takes):
         return f"optional modalities among {', '.join(takes)}", ", ".join(optional)

@@ -44,6 +44,15 @@ def message(where: object, rule: str, received: object, then: str) -> str:
     return " ".join(part.strip() for part in line.splitlines())  # libraries' texts may have several
 
 
+def shortened(text: object, most: int = 300) -> str:
+    r"""A library's text as one line of at most so many characters.
+
+    >>> shortened("one\n  two three", 7)
+    'one two'
+    """
+    return " ".join(str(text).split())[:most]
+
+
 def first_of(names: Sequence[str], most: int) -> str:
     """The first names of a list, and how many more there are.
 

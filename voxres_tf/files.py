@@ -8,6 +8,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -128,8 +129,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def read_csv(path: Path, then: str = "check the file") -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, each with the line on which it ends.
+Lines = list[tuple[int, list[str]]]
+"""Rows of a CSV file, each with the line on which it ends."""
+
+
+def read_csv(path: Path, then: str = "check the file") -> tuple[list[str], Lines]:
+    """The header of a CSV file and its other rows, blank ones left out; [] for an empty file.
 
     Args:
         path: the file, in UTF-8; the byte order mark that spreadsheets put first is left out.
@@ -144,7 +149,8 @@ def read_csv(path: Path, then: str = "check the file") -> list[tuple[int, list[s
             rows = [(table.line_num, cells) for cells in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(message(path, "a CSV file in UTF-8", error, then)) from error
-    return [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
+    (_, header), *lines = [row for row in rows if any(c.strip() for c in row[1])] or [(1, [])]
+    return header, lines
 
 
 def file_hash(path: Path) -> str:
@@ -159,25 +165,37 @@ def json_hash(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse an output that is an input, or a folder that holds one: they are never overwritten.
+
+    Raises:
+        ConfigError: if there is one.
+    """
+    read = {_identity(part) for path in inputs for part in (path, *path.resolve().parents)}
+    for path in outputs:
+        if _identity(path) in read:
+            rule, received = "an output must not be an input", "a file that is also read"
+            raise ConfigError(message(path, rule, received, "name another output"))
+
+
+def _identity(path: Path) -> object:
+    """Equal for the same file under several names, as on a disk that is mounted twice."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return path.resolve()
+    return stat.st_dev, stat.st_ino
+
+
 def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
     """Refuse an output that already exists.
 
     Raises:
         OutputExistsError: if it must not be overwritten.
-        ConfigError: if it is one of the inputs, or a folder that holds one: they are never
-            overwritten.
+        ConfigError: as `refuse_inputs`.
     """
-    parts = [part for read in inputs for part in (read, *read.resolve().parents)]
-    if path.exists() and any(path.samefile(part) for part in parts if part.exists()):
-        raise ConfigError(
-            message(
-                path,
-                "an output must not be an input",
-                "a file that is also read",
-                "name another output",
-            )
-        )
-    if path.exists() and not overwrite:
+    refuse_inputs([path], inputs)
+    if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
             message(path, "outputs are not replaced", "a path that exists", "pass --overwrite")
         )

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 
+PLAUSIBLE_MM = (0.05, 20.0)
+"""Shorter or longer voxels come from headers in a wrong unit, not from heads."""
+
 SIZE_TOLERANCE = 0.01
 """Share by which the voxel sizes of a sform may differ from those stated in its header."""
 
 SIZES_RULE = "a sform whose voxel sizes are those of pixdim, within 1 %"
 SIZES_STEP = "mend the sform (of a scan it never scales to a template), or pixdim if it is wrong"
+
+STATED_RULE = "voxel sizes above 0 in pixdim, unless a sform gives them"
 
 OFFSET_RULE = "vox_offset of at least {}"
 
@@ -67,16 +72,14 @@ def _check_sizes(image: Any, path: Path) -> None:
     sform is the only transform.
 
     Raises:
-        DataError: if they differ by more than `SIZE_TOLERANCE` along an axis.
+        DataError: if they differ by more than `SIZE_TOLERANCE` along an axis, or there is no sform
+            and they state nothing.
     """
     sform, code = image.header.get_sform(coded=True)
     if sform is None:
+        require_sizes(image, path)
         return
-    holder = image.file_map.get("header", image.file_map["image"])
-    with holder.get_prepare_fileobj("rb") as file:
-        # As stored: nibabel turns a size of 0 into 1.
-        stored = type(image.header).from_fileobj(file, check=False)
-    stated = np.abs(np.asarray(stored["pixdim"][1:4], np.float64))
+    stated = _stated_sizes(image)
     if code == SCANNER_CODE and image.header["qform_code"] == 0 and (stated == 1).all():
         return
     found = np.linalg.norm(sform[:3, :3], axis=0)
@@ -85,6 +88,26 @@ def _check_sizes(image: Any, path: Path) -> None:
         by_sform, by_pixdim = (" x ".join(f"{mm:.4g}" for mm in v) for v in (found, stated))
         received = f"{by_sform} mm by the sform, {by_pixdim} mm by pixdim"
         raise DataError(message(path, SIZES_RULE, received, SIZES_STEP))
+
+
+def require_sizes(image: Any, path: Path) -> None:
+    """Check voxel sizes that an Analyze or NIfTI header alone states.
+
+    Raises:
+        DataError: if one is not above 0.
+    """
+    stated = _stated_sizes(image)
+    if not (np.isfinite(stated) & (stated > 0)).all():
+        received = " x ".join(f"{mm:.4g}" for mm in stated)
+        raise DataError(message(path, STATED_RULE, received, "mend the header"))
+
+
+def _stated_sizes(image: Any) -> NDArray[np.float64]:
+    """The voxel sizes along three axes as stored; nibabel turns a size of 0 into 1."""
+    holder = image.file_map.get("header", image.file_map["image"])
+    with holder.get_prepare_fileobj("rb") as file:
+        stored = type(image.header).from_fileobj(file, check=False)
+    return np.abs(np.asarray(stored["pixdim"][1:4], np.float64))
 
 
 def tells_place(image: Any) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from voxres_tf.errors import DataError, VoxResError, first_of, message
+from voxres_tf.errors import DataError, first_of, message
 from voxres_tf.schema import Config, load
 
 CLASS_NAMES = ("background", "CSF", "GM", "WM")
@@ -183,9 +183,6 @@ def common_classes(schemes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> LabelScheme:
-    try:
-        own = load(SchemeFile, path)
-    except VoxResError as error:
-        raise DataError(str(error)) from error
+    own = load(SchemeFile, path, DataError)
     classes = {code: own.classes.index(name) for code, name in own.codes.items()}
     return LabelScheme(str(path), MappingProxyType(classes), frozenset(own.unscored), own.classes)

@@ -17,7 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from voxres_tf.errors import ConfigError, message
+from voxres_tf.errors import ConfigError, VoxResError, message
 
 
 class Config(BaseModel):
@@ -48,53 +48,57 @@ CountRange = Annotated[tuple[NonNegativeInt, NonNegativeInt], _ORDERED]
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
-def parse(kind: type[ConfigT], values: Any, where: object) -> ConfigT:
+def parse(
+    kind: type[ConfigT], values: Any, where: object, error: type[VoxResError] = ConfigError
+) -> ConfigT:
     """Validate values into a config, with pydantic's findings as one line.
 
     Args:
         kind: the config's class.
         values: a mapping, or JSON text.
         where: the file or command that the values come from.
+        error: kind of the error that is raised if they break a rule.
 
     Raises:
-        ConfigError: naming every field that is wrong, its rule and what was received.
+        VoxResError: of that kind, naming every field that is wrong, its rule and what was received.
     """
     try:
         if isinstance(values, str | bytes):
             return kind.model_validate_json(values)
         return kind.model_validate(values)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
+    except ValidationError as cause:
+        found = cause.errors(include_url=False)
         rules = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in found
         )
         received = "; ".join(_short(e["input"]) for e in found)
-        raise ConfigError(message(where, rules, received, "mend these fields")) from error
+        raise error(message(where, rules, received, "mend these fields")) from cause
 
 
-def load(kind: type[ConfigT], path: Path) -> ConfigT:
+def load(kind: type[ConfigT], path: Path, error: type[VoxResError] = ConfigError) -> ConfigT:
     """Read a config from a JSON file.
 
     Raises:
-        ConfigError: if the file is missing, is not JSON, repeats a name or breaks a rule.
+        VoxResError: of the given kind, if the file is missing, is not JSON, repeats a name or
+            breaks a rule.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(message(path, "a JSON file", error, "check the path")) from error
-    config = parse(kind, text, path)
-    _require_once(text, path)
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(message(path, "a JSON file", cause, "check the path")) from cause
+    config = parse(kind, text, path, error)
+    _require_once(text, path, error)
     return config
 
 
-def _require_once(text: str, path: Path) -> None:
+def _require_once(text: str, path: Path, error: type[VoxResError]) -> None:
     """Refuse repeated names, which JSON allows and a parser would settle by the last one."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             received = f"twice: {', '.join(twice)}"
-            raise ConfigError(message(path, "every name once", received, "leave one of them out"))
+            raise error(message(path, "every name once", received, "leave one of them out"))
 
     json.loads(text, object_pairs_hook=distinct)
 

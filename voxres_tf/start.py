@@ -146,22 +146,29 @@ def read_start(path: Path) -> Start:
         raise _two_stages(path)
     if (path / CONFIG_FILE).is_file():
         config = load(RunConfig, path / CONFIG_FILE)
-        name = path.resolve().name
-        patch = tile_of(path, config.training.crop)
-        shape = (config.preprocess, config.model, config.classes, patch)
-        start = Start(path, name, None, None, *shape, habits_of(path))
+        start = Start(
+            path,
+            name=path.resolve().name,
+            version=None,
+            weights_sha256=None,
+            preprocess=config.preprocess,
+            model=config.model,
+            classes=config.classes,
+            patch=tile_of(path, config.training.crop),
+            habits=habits_of(path),
+        )
     else:
         contract = read_contract(path)
         start = Start(
             path,
-            contract.name,
-            contract.version,
-            contract.weights_sha256,
-            contract.preprocess,
-            contract.model,
-            contract.classes,
-            contract.patch,
-            contract.model_dump(include=HABITS),
+            name=contract.name,
+            version=contract.version,
+            weights_sha256=contract.weights_sha256,
+            preprocess=contract.preprocess,
+            model=contract.model,
+            classes=contract.classes,
+            patch=contract.patch,
+            habits=contract.model_dump(include=HABITS),
         )
     if start.model.context_channels:
         raise _two_stages(path)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
 from voxres_tf.grid import Grid
-from voxres_tf.headers import check_header, read_qform, tells_place
+from voxres_tf.headers import check_header, read_qform, require_sizes, tells_place
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
@@ -142,6 +142,8 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
     header: Any = image.header
     if not hasattr(header, "get_sform"):
         told = tells_place(image)
+        if not told:
+            require_sizes(image, path)
         return Grid(shape, affine, affine if told else None, int(told), oriented=told)
     check_header(image, path)
     sform, sform_code = header.get_sform(coded=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -42,6 +43,16 @@ def test_sound_data(data):
         "2        8x9x5  1x1x1         t1,t1-ir,flair  -",
         "Subjects: 2. Problems: none.",
     ]
+
+
+def test_a_folder_that_is_left_out_is_told(data):
+    folder = data / "3"
+    folder.mkdir()
+    shutil.copy(data / "1" / "T1.nii", folder / "T1w.nii")
+    result = run(data, "--no-labels")
+    assert result.exit_code == 0
+    assert "Note: " in result.stdout
+    assert "the images in 3 are left out" in result.stdout
 
 
 def test_labels_are_needed_if_any_subject_has_them(data):

@@ -79,7 +79,21 @@ def test_two_files_agree_with_folders(data):
     first = evaluate(data, pred="pred/1_dseg.nii.gz", ref="ref/1/LabelsForTraining.nii.gz")
     second = evaluate(data, pred="pred/1_dseg.nii.gz", ref="ref/1")
     assert first.exit_code == 0, first.output
-    assert first.output == second.output
+    (told, *one), (other, *two) = (found.output.splitlines() for found in (first, second))
+    assert one == two
+    assert told.removesuffix("as LabelsForTraining") == other.removesuffix("0..3")
+
+
+def test_references_that_seem_to_have_two_codings_are_refused(data):
+    save(data / "loose/1.nii", tissues(brain()))
+    save(data / "loose/2.nii", brain())
+    result = evaluate(data, ref="loose")
+    assert result.exit_code == 1
+    assert "references: one coding. Received: 0..3 in " in result.stderr
+    assert "and as LabelsForTraining in " in result.stderr
+    save(data / "loose/1.nii", brain())
+    told = evaluate(data, ref="loose").output.splitlines()[0]
+    assert told.endswith("; references coded as LabelsForTraining")
 
 
 def test_a_reference_without_a_mask_says_so(data):
@@ -151,8 +165,8 @@ def test_outputs_are_not_replaced(data):
 def test_inputs_are_not_replaced(data, ref):
     manifest = data / "m" / "manifest.csv"
     manifest.parent.mkdir()
-    rows = [f"{n},../ref/{n}/LabelsForTesting.nii.gz,tissue" for n in "12"]
-    manifest.write_text("\n".join(["subject,label,scheme", *rows]))
+    rows = [f"{n},t1.nii,../ref/{n}/LabelsForTesting.nii.gz,tissue" for n in "12"]
+    manifest.write_text("\n".join(["subject,t1,label,scheme", *rows]))
     before = manifest.read_text()
     result = evaluate(data, "-o", str(manifest), "--overwrite", ref=ref)
     assert result.exit_code == 1

@@ -31,6 +31,12 @@ def shipped(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return package / "tiny"
 
 
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_an_empty_name_is_no_model(shipped: Path, command: str) -> None:
+    done = run(command, "")
+    assert (done.exit_code, "received an empty text" in done.stderr) == (2, True)
+
+
 def test_list_and_info(shipped: Path) -> None:
     titles, line = run("list").output.splitlines()
     assert titles.startswith("name")

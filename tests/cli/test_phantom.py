@@ -99,10 +99,11 @@ def test_real_subjects_are_not_replaced_by_simulated_ones(tmp_path: Path) -> Non
     scan = tmp_path / "1" / "T1.nii.gz"
     scan.parent.mkdir()
     scan.write_text("real")
-    done = CliRunner().invoke(cli, ["phantom", str(tmp_path), "--randomise"])
-    assert done.exit_code == 1
-    assert "Pass --overwrite" in done.stderr
-    assert scan.read_text() == "real"
+    for options in ("--randomise", "--real", "--size small"):
+        done = CliRunner().invoke(cli, ["phantom", str(tmp_path), *options.split()])
+        assert done.exit_code == 1
+        assert "one data set in a folder. Received: subject 1 of another" in done.stderr
+    assert list(tmp_path.rglob("*.nii.gz")) == [scan]
 
 
 @pytest.mark.parametrize(

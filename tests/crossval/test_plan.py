@@ -11,11 +11,11 @@ from voxres_tf.crossval.plan import (
     Case,
     context_cascade,
     cross_validation,
-    networks_of,
     plain_cascade,
     with_context,
 )
 from voxres_tf.crossval.rows import table_rows
+from voxres_tf.crossval.tasks import TrainNetwork, in_order
 from voxres_tf.dataset.folds import make_folds
 from voxres_tf.errors import ConfigError, TrainingError
 
@@ -28,20 +28,25 @@ def cascades(cases):
     return [case.cascade for case in cases]
 
 
+def trained_for(cascades):
+    tasks = in_order(TrainNetwork(stage) for cascade in cascades for stage in cascade.stages)
+    return [task.network for task in tasks if isinstance(task, TrainNetwork)]
+
+
 def learned(network):
     return {key.removeprefix("key-") for key in network.subjects}
 
 
 def test_leave_one_out_of_five_is_five_trainings():
     cases = cross_validation("All", CONFIG, FIVE, LOO)
-    assert [learned(n) for n in networks_of(cascades(cases))] == [
+    assert [learned(n) for n in trained_for(cascades(cases))] == [
         set("2345"), set("1345"), set("1245"), set("1235"), set("1234"),
     ]  # fmt: skip
     assert [case.subject for case in cases] == list("12345")
 
 
 def test_auto_context_inside_leave_one_out_is_ten_and_five_and_five_trainings():
-    networks = networks_of(cascades(cross_validation("AC", CONFIG, FIVE, LOO, AutoContext())))
+    networks = trained_for(cascades(cross_validation("AC", CONFIG, FIVE, LOO, AutoContext())))
     sizes = [(len(n.subjects), bool(n.context)) for n in networks]
     assert sorted(sizes) == [(3, False)] * 10 + [(4, False)] * 5 + [(4, True)] * 5
     assert len({n.key for n in networks}) == 20
@@ -54,7 +59,7 @@ def test_the_five_rows_of_table_1_share_their_trainings():
     assert rows[4].file == "scores/all-auto-context.csv"
     found = [cascades(cross_validation(r.name, r.config, FIVE, LOO, r.how)) for r in rows]
     # 4 rows of 5, and 10 + 5 more: the first stage of the last row is the row before it.
-    assert len(networks_of(c for row in found for c in row)) == 35
+    assert len(trained_for(c for row in found for c in row)) == 35
 
 
 def test_maps_come_from_the_network_without_the_subject():
@@ -71,16 +76,16 @@ def test_maps_come_from_the_network_without_the_subject():
 def test_the_first_stage_may_be_the_mean_of_the_folds():
     cascade = context_cascade(CONFIG, FIVE, FIVE, LOO, AutoContext(first_stage="folds"))
     assert set(cascade.first) == set(cascade.second.context)
-    assert len(networks_of([cascade])) == 6
+    assert len(trained_for([cascade])) == 6
     full = context_cascade(CONFIG, FIVE, FIVE, LOO, AutoContext())
     assert [learned(n) for n in full.first] == [set("12345")]
-    assert len(networks_of([full])) == 7
+    assert len(trained_for([full])) == 7
 
 
 def test_in_sample_maps_come_from_the_first_stage_itself():
     cascade = context_cascade(CONFIG, FIVE, FIVE, LOO, AutoContext("in-sample"))
     assert set(cascade.second.context) == set(cascade.first)
-    assert len(networks_of([cascade])) == 2
+    assert len(trained_for([cascade])) == 2
 
 
 def test_folds_must_leave_something_to_learn_from():

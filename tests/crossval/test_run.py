@@ -190,6 +190,9 @@ def test_scores_of_another_configuration_are_kept(subjects, config, tmp_path, tr
     ):
         with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
             cross_validate(subjects, tmp_path / "cv", [row], folds)
+    # The same training, whenever it is stored.
+    often = config.updated(training={"checkpoint_minutes": 0.5})
+    cross_validate(subjects, tmp_path / "cv", [RowSpec("All", often)], LOO)
     assert not trained
     assert (tmp_path / "cv/scores/all.csv").read_text() == before
 

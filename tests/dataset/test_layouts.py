@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from voxres_tf.dataset.layouts import LAYOUTS, find_subjects, subject_from_folder
+from voxres_tf.dataset.layouts import LAYOUTS, find_subjects, left_out_note, subject_from_folder
 from voxres_tf.dataset.subject import SubjectFiles, read_subject
 from voxres_tf.errors import DataError
 
@@ -129,6 +130,33 @@ def test_labels_of_another_layout_hide_no_scans(mrbrains13, drawing):
     drawing(mrbrains13 / "TrainingData" / "1" / "segm.nii.gz", range(9))
     subjects = find_subjects(mrbrains13)
     assert (ids(subjects), subjects[0].scheme) == (["1", "2", "10"], "mrbrains13")
+
+
+def test_a_scan_under_two_spellings_is_there_twice(mrbrains13, scan):
+    folder = mrbrains13 / "TestData" / "1"
+    scan(folder / "FLAIR.nii")
+    scan(folder / "T1-IR.nii.gz")
+    files = subject_from_folder(folder)
+    assert set(files.faults) == {"t1-ir", "flair"}
+    assert "one file for one scan. Received: FLAIR.nii and T2_FLAIR.nii" in files.faults["flair"]
+
+
+def test_folders_that_are_left_out_are_told(mrbrains13, scan):
+    def note(root):
+        return left_out_note(root, find_subjects(root))
+
+    for root in (mrbrains13, mrbrains13 / "TrainingData", mrbrains13 / "TrainingData" / "1"):
+        assert note(root) is None
+    scan(mrbrains13 / "TrainingData" / "3" / "T1w.nii.gz")
+    (mrbrains13 / "TrainingData" / "4").mkdir()
+    for root in (mrbrains13, mrbrains13 / "TrainingData"):
+        assert re.match(rf"{root}: the images in 3 are left out", note(root))
+    assert note(mrbrains13 / "TestData") is None
+
+
+def test_other_images_of_a_subject_are_not_left_out(mrbrains18):
+    for root in (mrbrains18, mrbrains18 / "training" / "4"):
+        assert left_out_note(root, find_subjects(root)) is None
 
 
 def test_labels_alone_are_a_subject(tmp_path, drawing):

@@ -63,13 +63,13 @@ def test_pair_is_named_by_its_voxels(manifest, tmp_path, named, voxels):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("subject,t1,age\nx,a.nii,7\n", r"csv, line 1: .* unknown columns 'age'"),
+        ("subject,t1,age\nx,a.nii,7\n", r"csv: .* unknown columns 'age'"),
         ("subject;t1\nx;a.nii\n", r"unknown columns 'subject;t1'"),
         ("subject,t1_ir,t1-ir\nx,a.nii,b.nii\n", r"there twice: t1-ir"),
         ("t1,label\na.nii,\n", r"Received: no column subject"),
         ("subject,label\nx,a.nii\n", r"Received: no modality"),
-        ("subject,t1\n", r"a header and a row per subject. Received: 1 lines"),
-        ("", r"Received: 0 lines"),
+        ("subject,t1\n", r"a header and a row per subject. Received: a header alone"),
+        ("", r"Received: an empty file"),
         ("subject,t1\nx,a.nii\n,b.nii\n", r"line 3: '' is no subject id"),
         ("subject,t1\n../x,a.nii\n", r"line 2: '../x' is no subject id"),
         ("subject,t1\nx,a.nii\ny,b.nii\nx,b.nii\n", r"line 4: subject 'x' is on line 2 already"),

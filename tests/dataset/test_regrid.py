@@ -46,9 +46,9 @@ def test_beyond_a_signed_scan_is_air_and_not_tissue() -> None:
     head[2:6, 2:7, 2:5] = -500
     head[4, 4] = 400
     far = np.eye(4)
-    far[0, 3] = 6
+    far[0, 3] = 4
     result = resample_to(Volume(head, Grid(head.shape, np.eye(4))), Grid((6, 9, 7), far)).data
-    np.testing.assert_array_equal(result[2:], 3)
+    np.testing.assert_array_equal(result[4:], 3)
 
 
 def test_voxels_that_grow_see_all_that_they_cover() -> None:
@@ -94,8 +94,8 @@ def test_a_scan_in_another_orientation_comes_back_exactly(
 @given(level=st.integers(-1000, 1000), degrees=st.tuples(*[st.floats(-90, 90)] * 3))
 def test_a_constant_stays_constant(level: int, degrees: tuple[float, float, float]) -> None:
     scan = Volume(np.full((9, 9, 9), level, np.int16), Grid((9, 9, 9), np.eye(4)))
-    affine = turned(degrees, (1.0, 3.0, 0.5))
-    affine[:3, 3] = 4  # the scan's middle
+    affine = turned(degrees, (1.0, 2.0, 0.5))
+    affine[:3, 3] = 4 - affine[:3, :3] @ [2, 2.5, 3]  # both have one middle
     grid = Grid((5, 6, 7), affine)
     np.testing.assert_allclose(resample_to(scan, grid).data, level, atol=1e-3)
 
@@ -105,3 +105,23 @@ def test_scans_that_do_not_meet() -> None:
     far[0, 3] = 100
     with pytest.raises(DataError, match=r"t1\.nii: scans of one subject overlap"):
         resample_to(smooth((5, 5, 5), np.eye(4)), Grid((5, 5, 5), far), "t1.nii")
+
+
+@pytest.mark.parametrize(("voxels", "told"), [(8, None), (13, "35 %")])
+def test_scans_that_hardly_meet(voxels: int, told: str | None) -> None:
+    scan = smooth((20, 20, 20), np.eye(4))
+    far = np.eye(4)
+    far[0, 3] = voxels
+    grid = Grid((20, 20, 20), far)
+    if told is None:
+        assert resample_to(scan, grid).data.shape == grid.shape
+        return
+    with pytest.raises(DataError, match=f"50 % of the smaller one. Received: {told}"):
+        resample_to(scan, grid)
+
+
+def test_a_slab_within_a_large_field_of_view_is_enough() -> None:
+    slab = np.eye(4)
+    slab[2, 3] = 30
+    found = resample_to(smooth((40, 40, 8), slab), Grid((60, 60, 60), np.eye(4)))
+    assert np.unique(found.data[..., :29]).size == 1

@@ -33,6 +33,41 @@ def test_two_files(touch):
     assert pair.reference == ReferenceFiles(root / "r/other.nii")
 
 
+def test_pairs_of_header_and_voxels_are_references(touch):
+    root = touch(
+        "p/1.nii",
+        *(f"r/1/LabelsFor{k}.{s}" for k in ("Testing", "Training") for s in ("hdr", "img")),
+    )
+    (pair,) = find_pairs(root / "p", root / "r", "testing")
+    files = ReferenceFiles(root / "r/1/LabelsForTesting.img", root / "r/1/LabelsForTraining.img")
+    assert pair.reference == files
+    (pair,) = find_pairs(root / "p/1.nii", root / "r/1/LabelsForTesting.img")
+    assert pair.reference == files
+
+
+def test_labels_that_are_there_twice_are_refused(touch):
+    root = touch(
+        "p/IBSR_01.nii",
+        *(f"r/IBSR_01_segTRI_ana.{s}" for s in ("nii", "nii.gz")),
+        "r/IBSR_01_ana.nii",
+    )
+    with pytest.raises(DataError, match="one file for one scan"):
+        find_pairs(root / "p", root / "r")
+    root = touch(
+        *(f"s/LabelsForT{name}" for name in ("esting.nii", "raining.nii", "raining.nii.gz"))
+    )
+    with pytest.raises(DataError, match="one file of a name"):
+        find_pairs(root / "p/IBSR_01.nii", root / "s/LabelsForTesting.nii")
+
+
+def test_rows_of_a_manifest_without_labels_are_no_references(touch):
+    root = touch("p/b.nii", "t1.nii", "b.nii")
+    table = root / "m.csv"
+    table.write_text("subject,t1,label\na,t1.nii,\nb,t1.nii,b.nii\n")
+    (pair,) = find_pairs(root / "p", table)
+    assert (pair.subject, pair.reference.labels) == ("b", root / "b.nii")
+
+
 def test_a_subject_folder_prefers_testing_and_takes_the_mask_from_training(touch):
     root = touch(
         "p/1.nii", "r/1/LabelsForTesting.nii.gz", "r/1/LabelsForTraining.nii", "r/1/T1.nii"

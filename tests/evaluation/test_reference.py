@@ -62,6 +62,15 @@ def test_the_training_coding_without_high_codes(write, name, coding):
     assert reference.knows_unscored
 
 
+def test_codes_up_to_four_may_be_either_coding(write):
+    files = ReferenceFiles(write("mine", [0, 1, 2, 3, 4]))
+    with pytest.raises(DataError, match=r"Received: 0\.\.4, .*--ref-coding training .* manifest"):
+        read_reference(files, "mrbrains13")
+    assert read_reference(files, "mrbrains13", "training").coding == "training"
+    named = ReferenceFiles(write("LabelsForTraining", [0, 1, 2, 3, 4]))
+    assert read_reference(named, "mrbrains13").coding == "training"
+
+
 def test_plain_takes_the_training_coding_only_if_told(write):
     files = ReferenceFiles(write("x", range(11)))
     with pytest.raises(DataError, match=r"plain takes codes 0\.\.3"):

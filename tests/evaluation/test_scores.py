@@ -46,6 +46,12 @@ def test_score_subject_by_hand():
     assert wm.reason == "absent from the reference"
 
 
+def test_volumes_of_voxels_that_are_not_cuboids():
+    labels = np.array([2, 2, 0], np.uint8).reshape(3, 1, 1)
+    (_, gm, _) = score_subject("a", labels, labels, (1, 1, 3), voxel_ml=0.002)
+    assert (gm.ref_ml, gm.pred_ml) == (0.004, 0.004)
+
+
 def test_every_voxel_counts_without_a_mask():
     labels = np.array([2, 2, 0], np.uint8).reshape(3, 1, 1)
     (_, gm, _) = score_subject("a", labels, labels, (1, 1, 1))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from benchmarks.misregistered import put_back
 from tests.inference.heads import OFFSETS, SHAPE, SPACING_MM, head
 from voxres_tf.grid import Grid, from_canonical, to_canonical
-from voxres_tf.inference.align import aligned, put_back
+from voxres_tf.inference.align import aligned
 from voxres_tf.inference.offset import Offset, Tissue, offset_of
 from voxres_tf.volume import Volume
 

@@ -137,10 +137,11 @@ def test_outputs_do_not_replace_each_other(make_predictor, write_subject, tmp_pa
         {"volumes": tmp_path / "x", "report": tmp_path / "a" / ".." / "x"},
         {"volumes": out},
         {"volumes": tmp_path / "x", "report": tmp_path / "x" / "y"},
-        {"report": tmp_path, "overwrite": True},
     ):
         with pytest.raises(ConfigError, match="a file for each output"):
             predict_all(make_predictor(), [write_subject()], OutputPlan(out, **options))
+    with pytest.raises(ConfigError, match="an output must not be an input"):
+        predict_all(make_predictor(), [write_subject()], OutputPlan(out, report=tmp_path))
     assert not out.exists()
 
 
@@ -171,13 +172,29 @@ def test_all_parts_of_an_input_are_kept(make_predictor, write_subject, tmp_path)
             predict_all(make_predictor(), [files], plan)
 
 
-def test_probabilities_without_labels_stay(make_predictor, write_subject, tmp_path):
-    plan = OutputPlan(tmp_path / "out", overwrite=True)
+def test_probabilities_whose_labels_are_gone_do_not_lie_beside_new_labels(
+    make_predictor, write_subject, tmp_path
+):
+    plan = OutputPlan(tmp_path / "out")
     probabilities = plan.probabilities("s1")
     probabilities.parent.mkdir()
-    probabilities.write_text("somebody's")
-    predict_all(make_predictor(), [write_subject()], plan)
-    assert probabilities.read_text() == "somebody's"
+    probabilities.write_text("old")
+    with pytest.raises(OutputExistsError, match=r"s1_probseg\.nii\.gz: outputs are not replaced"):
+        predict_all(make_predictor(), [write_subject()], plan)
+    assert probabilities.read_text() == "old"
+    predict_all(make_predictor(), [write_subject()], replace(plan, overwrite=True))
+    assert not probabilities.exists()
+
+
+@pytest.mark.parametrize("where", ["out", "out/s1_dseg.nii.gz"])
+def test_links_whose_targets_are_away_are_not_replaced(
+    make_predictor, write_subject, tmp_path, where
+):
+    (tmp_path / where).parent.mkdir(exist_ok=True)
+    (tmp_path / where).symlink_to(tmp_path / "away")
+    with pytest.raises((OutputExistsError, ConfigError)):
+        predict_all(make_predictor(), [write_subject()], OutputPlan(tmp_path / "out"))
+    assert (tmp_path / where).is_symlink()
 
 
 def test_what_is_read_besides_scans_is_never_replaced(make_predictor, write_subject, tmp_path):
@@ -194,7 +211,9 @@ def test_a_place_that_cannot_be_written_is_found_before_work(
 ):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file" / "out", tmp_path / "file" / "x.nii"):
-        with pytest.raises(ConfigError, match=r"a folder that can be written\. .*file, a file\."):
+        with pytest.raises(
+            ConfigError, match=r"a folder that can be written\. .*file, no folder\."
+        ):
             predict_all(make_predictor(), [write_subject()], OutputPlan(out))
     monkeypatch.setattr(outputs.os, "access", lambda *_: False)
     with pytest.raises(ConfigError, match="read-only"):

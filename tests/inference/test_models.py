@@ -7,7 +7,7 @@ import pytest
 
 from voxres_tf.errors import ModelError
 from voxres_tf.inference import models
-from voxres_tf.inference.models import resolve_model
+from voxres_tf.inference.models import find_start, resolve_model
 
 
 @pytest.fixture
@@ -63,6 +63,19 @@ def test_name_of_a_shipped_model_and_of_a_folder_here(name_folder, tmp_path, mon
     (tmp_path / "else" / "net").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "else")
     assert resolve_model("net") == shipped / "10", "a folder without a model is none"
+
+
+def test_a_training_starts_from_the_folder_that_is_named(name_folder, tmp_path, monkeypatch):
+    shutil.copytree(name_folder, tmp_path / "site" / "some_models" / "net")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setattr(models, "PACKAGE", "some_models")
+    monkeypatch.setattr(models, "read_start", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert find_start("./net") == Path("net/10")
+    shutil.rmtree(name_folder)
+    for found in (find_start, resolve_model):
+        with pytest.raises(ModelError, match=r"\./net: an exported model's folder"):
+            found("./net")
 
 
 def test_unknown_name_without_shipped_models(monkeypatch):

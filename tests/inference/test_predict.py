@@ -63,6 +63,15 @@ def test_files_by_modality_are_a_subject(make_predictor, write_subject):
             make_predictor()(wrong)
 
 
+def test_modalities_are_known_by_the_spellings_of_manifests(make_predictor, write_subject):
+    scans = write_subject().images
+    found = make_predictor()({"T1": scans["t1"], "T2_FLAIR": scans["flair"]})
+    assert found.modalities == ("t1", "flair")
+    for wrong in ({**scans, "t1w": scans["t1"]}, {**scans, "t2_flair": scans["flair"]}):
+        with pytest.raises(ConfigError, match=r"modalities t1, t1-ir, flair, t2, each once"):
+            make_predictor()(wrong)
+
+
 def test_probabilities_that_are_not_kept(make_predictor, write_subject):
     files = write_subject()
     found = make_predictor(probabilities=False)(files)

@@ -126,6 +126,10 @@ def test_scans_without_the_first_one_cannot_be_aligned(make_predictor, optional,
     rule = r"has t1, onto which the others are moved\. Received: t1-ir, flair\. .* --align"
     with pytest.raises(DataError, match=rule):
         predictor(without)
+    predictor.resample_to = "flair"
+    both = Subject("s", {"t1": scans.images["t1"], "t1-ir": scans.images["flair"]}, GRID)
+    with pytest.raises(DataError, match=r"has flair, onto which .*Received: t1, t1-ir"):
+        predictor(both)
 
 
 def test_a_contract_that_aligns_what_it_needs_is_refused(make_predictor, contract_folder):

@@ -117,8 +117,8 @@ def test_a_server_that_stalls_is_given_up_in_time(model, address, way):
     start = time.perf_counter()
     with pytest.raises(ServerError, match=r"2 tries of 0.5 s.*DEADLINE_EXCEEDED"):
         engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32))
-    # Beside the patience stands what the machine takes to notice.
-    assert 1 <= time.perf_counter() - start < server.patience_s + 15
+    # Two tries and a pause, and what the machine takes to notice.
+    assert 1 <= time.perf_counter() - start < 1.5 + 15
     time.sleep(2)
 
 

@@ -47,10 +47,9 @@ def test_addresses():
     assert Server(address="a.b:8500", model_name="m").host_port == ("a.b", 8500)
 
 
-def test_patience_is_the_sum_of_tries_and_pauses():
+def test_pauses_double_up_to_a_limit():
     server = asking("a:1", timeout_s=2, retries=6)
     assert [server.pause_s(n) for n in range(6)] == [0.5, 1, 2, 4, 8, 8]
-    assert server.patience_s == 7 * 2 + 23.5
 
 
 def test_deadlines_are_longer_for_volumes():

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from benchmarks import subsets
 from tests.contracts import formula_contract
 from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.evaluation.scores import Score
 from voxres_tf.inference.batch import Outcome
 from voxres_tf.inference.outputs import OutputPlan
+from voxres_tf.labels import CLASS_NAMES
 
 
 def test_segmentations_of_another_model_or_data_set_are_not_scored(
@@ -38,11 +40,13 @@ def test_segmentations_of_another_model_or_data_set_are_not_scored(
     images = {"t1": tmp_path / "t1.nii", "flair": tmp_path / "flair.hdr"}
     images["t1"].write_text("scan")
     nib.save(nib.Nifti1Pair(np.zeros((2, 2, 2), np.uint8), np.eye(4)), images["flair"])
-    scores = [SimpleNamespace(class_name=name, dice=0.5) for name in subsets.TISSUES]
+    tissues = CLASS_NAMES[1:]
+    scores = [Score("1", name, 0.5, 1.0, 0.0, 1.0, 1.0) for name in tissues]
+    evaluation = SimpleNamespace(scores=scores, class_names=CLASS_NAMES)
     monkeypatch.setattr(subsets, "Predictor", model)
     monkeypatch.setattr(subsets, "find_subjects", lambda *_, **__: [SubjectFiles("1", images)])
     monkeypatch.setattr(subsets, "predict_all", predict)
-    monkeypatch.setattr(subsets, "evaluate", lambda *_, **__: SimpleNamespace(scores=scores))
+    monkeypatch.setattr(subsets, "evaluate", lambda *_, **__: evaluation)
     monkeypatch.setattr(subsets, "write_scores", lambda *_: None)
     for name in ("a", "b", "a", "b"):
         if len(made) == 6 and name == "b":
@@ -60,3 +64,6 @@ def test_segmentations_of_another_model_or_data_set_are_not_scored(
         done = CliRunner().invoke(subsets.main, arguments)
         assert done.exit_code == 0, done.output
         assert {path.parent.parent.name for path in made} == {f"{folders[2]}-{ending}"}
+    del images["flair"]
+    done = CliRunner().invoke(subsets.main, ["a", str(tmp_path), str(tmp_path / "out")])
+    assert (done.exit_code, done.stderr) == (1, "Error: subject 1 lacks one of t1, flair\n")

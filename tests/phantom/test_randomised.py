@@ -162,7 +162,7 @@ def test_an_anatomy_s_own_lesions_give_way(kind: str, label_map: Path) -> None:
         Lesions(count=(0, 0)),
     ):
         person = head.person(np.random.default_rng(5), (20, 20, 20), Pose(), lesions)
-        drawn.append(getattr(person, "individual", person).lesions_mm)
+        drawn.append(person.lesions_mm)
     own, usual, many, none = drawn
     assert np.array_equal(own, usual) == (kind == "label map")
     assert many[:, 3].tolist() == [4] * 11

@@ -107,29 +107,12 @@ def test_any_change_of_config_changes_the_key(
     )
 
 
-def test_a_config_of_before_keeps_its_key(
+def test_another_format_gives_another_key(
     files: SubjectFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
-    monkeypatch.setattr(cache, "json_hash", lambda value: seen.append(value) or "key")
-    cache.cache_key(files, CONFIG)
-    # These fields decided before there was a resolution; runs know their subjects by the key.
-    assert set(seen[0]["config"]) == {
-        *("modalities", "filtered"),
-        *("gaussian_sigma", "gaussian_radius", "clahe_tile", "clahe_clip"),
-    }
-    assert set(seen[0]) == {"format", "images", "labels", "scheme", "config"}
-
-
-def test_what_is_resampled_otherwise_has_another_key(
-    files: SubjectFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    configs = (CONFIG, CONFIG.model_copy(update={"resolution": Resolution()}))
-    before = [cache.cache_key(files, config) for config in configs]
-    monkeypatch.setattr(cache, "RESAMPLED_FORMAT", cache.RESAMPLED_FORMAT + 1)
-    after = [cache.cache_key(files, config) for config in configs]
-    assert after[0] == before[0]
-    assert after[1] != before[1]
+    before = cache.cache_key(files, CONFIG)
+    monkeypatch.setattr(cache, "CACHE_FORMAT", cache.CACHE_FORMAT + 1)
+    assert cache.cache_key(files, CONFIG) != before
 
 
 def test_a_subject_of_another_spacing_is_resampled_with_its_labels(tmp_path: Path) -> None:

@@ -11,14 +11,13 @@ from voxres_tf.schema import load
 from voxres_tf.training import fit
 
 
-def main(manifest: str, run: str, config: str, devices: str) -> None:
+def main(manifest: str, run: str, config: str) -> None:
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     part = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(cpu, [part] * 2)
-    names = [f"CPU:{number}" for number in range(int(devices))]
-    fit.training_devices = lambda: names
+    fit.training_devices = lambda: ["CPU:0", "CPU:1"]
     fit.train(find_subjects(Path(manifest)), Path(run), load(RunConfig, Path(config)))
 
 

@@ -51,12 +51,6 @@ def test_the_weight_counts_when_assigned_after_the_step_was_traced() -> None:
     assert model.evaluate(LOGITS, CLASSES, verbose=0) == pytest.approx(before / 4)
 
 
-def test_config_round_trip() -> None:
-    loss = VoxelCrossEntropy(0.5, name="aux1_loss")
-    again = VoxelCrossEntropy.from_config(loss.get_config())
-    assert (float(again.weight), again.name) == (0.5, "aux1_loss")
-
-
 def test_main_weighs_one_and_the_others_their_start() -> None:
     losses = build_losses(TrainingConfig(aux_start=0.7), ("main", "aux1"))
     weights = {name: float(loss.weight) for name, loss in losses.items()}

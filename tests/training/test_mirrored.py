@@ -28,12 +28,12 @@ def test_two_devices_train_as_one(
         training={"optimizer": "sgd", "learning_rate": 1e-3, "l2": 1e-9},
     )
     write_json(tmp_path / "config.json", config.model_dump(mode="json"))
+    one, two = (tmp_path / name for name in ("one", "two"))
+    fit.train(subjects, one, config)
+    script, files = Path(__file__).with_name("mirrored.py"), ("manifest.csv", "two", "config.json")
+    subprocess.run([sys.executable, script, *(tmp_path / name for name in files)], check=True)
     losses = []
-    for devices in ("1", "2"):
-        run = tmp_path / devices
-        arguments = [str(tmp_path / "manifest.csv"), str(run), str(tmp_path / "config.json")]
-        script = str(Path(__file__).with_name("mirrored.py"))
-        subprocess.run([sys.executable, script, *arguments, devices], check=True)
+    for run in (one, two):
         rows = read_history(run / "history.csv")
         losses.append([row["main_loss"] for row in rows])
         if architecture == "unet3d":  # whose only output is all of its objective
@@ -53,3 +53,4 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(
     monkeypatch.setattr(fit, "training_devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
     with pytest.raises(TrainingError, match=r"3 devices .*Received: 2.*multiple of 3"):
         fit.train(subjects, tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()

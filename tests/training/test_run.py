@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voxres_tf.config import RunConfig
+from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, TrainingError, VoxResError
 from voxres_tf.files import write_json
@@ -26,6 +28,20 @@ def test_a_training_has_the_classes_of_its_labels(
     with pytest.raises(ConfigError, match=rule):
         fit.train(subjects, tmp_path / "run", other)
     assert not (tmp_path / "run").exists()
+
+
+def test_subjects_without_labels_have_no_say_in_the_classes(
+    subjects: list[SubjectFiles], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.json"
+    write_json(
+        own, {"classes": ["background", "lesion"], "codes": {"0": "background", "1": "lesion"}}
+    )
+    first, second, _ = subjects
+    given = [replace(first, scheme=str(own)), replace(second, labels=None)]
+    assert classes_of(given) == ("background", "lesion")
+    with pytest.raises(DataError, match="all labels of a training have the same classes"):
+        classes_of([*given, second])
 
 
 def test_a_second_stage_is_not_trained_alone(

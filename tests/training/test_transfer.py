@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -136,15 +137,32 @@ def test_a_run_starts_from_another_and_resumes_without_it(
     write_json(empty / "config.json", load(RunConfig, tiny_run / "config.json").model_dump())
     fit.train(subjects[:1], run, more, start=read_start(empty))  # has no weights to load
     assert json.loads((run / "summary.json").read_text()) == {**summary, "steps": 2}
-    # A run of before, which had not noted the tiles of its start, has them when it goes on.
-    write_json(run / "summary.json", {n: v for n, v in summary.items() if n != "init_patch"})
     longer = config.updated(training={"steps": 3})
-    fit.train(subjects[:1], run, longer, start=read_start(empty))
-    assert json.loads((run / "summary.json").read_text()) == {**summary, "steps": 3}
     other = tmp_path / "other"
     empty.rename(other)
     with pytest.raises(TrainingError, match=r"keeps its first weights, here run .*init from .*oth"):
         fit.train(subjects[:1], run, longer, start=read_start(other))
+
+
+def test_validation_has_the_tiles_with_which_the_model_will_predict(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def measured(*given: Any) -> dict[str, float]:
+        seen.append(given[-1].tile)
+        return dict.fromkeys(("CSF", "GM", "WM"), 0.5)
+
+    monkeypatch.setattr(fit, "mean_dice", measured)
+    config = config.updated(training={"steps": 1, "validate_every": 1})
+    start = replace(read_start(tiny_run), patch=(8, 48, 64))
+    run = fit.train(subjects[:1], tmp_path / "run", config, val=subjects[1:2], start=start)
+    assert seen == [load_stages(run).patch]
+    assert seen != [config.training.crop]
 
 
 @pytest.mark.parametrize("frozen", [True, False])

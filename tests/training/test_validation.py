@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.config import RunConfig
 from voxres_tf.errors import ModelError
+from voxres_tf.inference.tiling import Tiling
 from voxres_tf.training.history import VAL_DICE, mean_val_dice
 from voxres_tf.training.run import RunFolder
 from voxres_tf.training.validation import load_network, mean_dice
@@ -31,7 +32,7 @@ def subject(prediction: NDArray[Any], reference: NDArray[Any]) -> SimpleNamespac
 
 def measured(config: RunConfig, *subjects: SimpleNamespace) -> list[float | None]:
     # A network that passes on what it is given.
-    found = mean_dice(lambda tiles: tiles, subjects, config)
+    found = mean_dice(lambda tiles: tiles, subjects, config, Tiling(config.training.crop))
     assert list(found) == ["CSF", "GM", "WM"]
     return list(found.values())
 

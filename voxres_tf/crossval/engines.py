@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from voxres_tf.crossval.tasks import Store, Task
-from voxres_tf.errors import ConfigError, VoxResError, message
+from voxres_tf.errors import ConfigError, VoxResError, message, shortened
 
 EngineName = Literal["local", "ray"]
 Say = Callable[[str], None]
@@ -76,7 +76,7 @@ class Engine:
                 message(
                     "Ray",
                     f"a cluster at {self.ray_address}",
-                    " ".join(str(error).split())[:200],
+                    shortened(error),
                     "start one with `ray start --head`, or leave --ray-address out",
                 )
             ) from error
@@ -122,7 +122,7 @@ def _cause(error: Any, task: Task, store: Store) -> VoxResError:
         message(
             task.title(store),
             "a task that ends well on one of the workers",
-            " ".join(f"{type(error).__name__}: {cause}".split())[:300],
+            shortened(f"{type(error).__name__}: {cause}"),
             "look at the logs of Ray; the same command goes on with what is missing",
         )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,13 @@ from voxres_tf.files import json_hash
 
 NO_INFLUENCE = {"validate_every", "checkpoint_minutes"}
 """Fields of the training config that do not change the weights."""
+
+
+def deciding(config: RunConfig) -> dict[str, Any]:
+    """A config as JSON, without the fields that do not change the weights."""
+    values: dict[str, Any] = config.model_dump(mode="json")
+    values["training"] = {k: v for k, v in values["training"].items() if k not in NO_INFLUENCE}
+    return values
 
 
 @dataclass(frozen=True)
@@ -44,21 +50,14 @@ class Network:
     @cached_property
     def key(self) -> str:
         """A hash, the same for all trainings that would give the same weights."""
-        values: dict[str, Any] = self.config.model_dump(mode="json")
-        values["training"] = {k: v for k, v in values["training"].items() if k not in NO_INFLUENCE}
         context = [network.key for network in self.context]
-        return json_hash({"config": values, "subjects": self.subjects, "context": context})
+        told = {"config": deciding(self.config), "subjects": self.subjects, "context": context}
+        return json_hash(told)
 
     @cached_property
     def met(self) -> frozenset[str]:
         """All subjects that influenced its weights, including through other networks' maps."""
         return frozenset(self.subjects).union(*(network.met for network in self.context))
-
-    def with_sources(self) -> Iterator[Network]:
-        """Yield the networks that its maps come from, then this network."""
-        for network in dict.fromkeys(self.context):
-            yield from network.with_sources()
-        yield self
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,6 @@ class Cascade:
         return (*self.first, *([self.second] if self.second else []))
 
     @property
-    def networks(self) -> tuple[Network, ...]:
-        """The stages and the sources of their training's maps, in an order for training them."""
-        return tuple(dict.fromkeys(n for stage in self.stages for n in stage.with_sources()))
-
-    @property
     def met(self) -> frozenset[str]:
         """All subjects that influenced the weights of any of the networks."""
-        return frozenset().union(*(network.met for network in self.networks))
+        return frozenset().union(*(network.met for network in self.stages))

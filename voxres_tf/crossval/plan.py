@@ -144,12 +144,6 @@ def cross_validation(
     return cases
 
 
-def networks_of(cascades: Iterable[Cascade]) -> list[Network]:
-    """Every network once, after those that it depends on; first stages come first."""
-    networks = dict.fromkeys(n for cascade in cascades for n in cascade.networks)
-    return sorted(networks, key=lambda network: bool(network.context))
-
-
 def _network(config: RunConfig, keys: Keys, ids: Iterable[str]) -> Network:
     wanted = set(ids)
     return Network(config, tuple(key for id_, key in keys.items() if id_ in wanted))

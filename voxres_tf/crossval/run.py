@@ -8,13 +8,12 @@ from typing import Any
 
 from voxres_tf.config import CASCADE_FILE, CascadeConfig, PreprocessConfig, RunConfig
 from voxres_tf.crossval.engines import Engine, Say
-from voxres_tf.crossval.network import Cascade, Network
+from voxres_tf.crossval.network import Cascade, Network, deciding
 from voxres_tf.crossval.plan import (
     AutoContext,
     Keys,
     context_cascade,
     cross_validation,
-    networks_of,
 )
 from voxres_tf.crossval.rows import RowSpec
 from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainNetwork, in_order
@@ -74,8 +73,7 @@ def cross_validate(
         for row, note in notes.items():
             _require_same_row(out, row, note)
         targets = {row: _targets(row, keys, folds) for row in rows}
-        every = [target for found in targets.values() for target in found]
-        _work([target.case.cascade for target in every], every, store, engine, say)
+        _work((target for found in targets.values() for target in found), store, engine, say)
         scores = {
             row: [score for target in found for score in target.scores(store)]
             for row, found in targets.items()
@@ -121,14 +119,13 @@ def auto_context(
         store, keys = _prepare(subjects, out, [config.preprocess])
         ids = [files.id for files in subjects]
         cascade = context_cascade(config, keys[config.preprocess], ids, folds, how)
-        _work([cascade], [TrainNetwork(n) for n in cascade.stages], store, engine, say)
+        _work(map(TrainNetwork, cascade.stages), store, engine, say)
         _write_cascade(out, cascade, store)
     return out
 
 
 def _require_no_run(out: Path) -> None:
-    run = RunFolder(out)
-    if any(path.is_file() for path in (run.state, run.last, run.best, run.history)):
+    if RunFolder(out).begun:
         rule, then = "a folder for several networks", "choose another folder"
         raise TrainingError(message(out, rule, "one training's", then))
 
@@ -141,7 +138,7 @@ def _told(row: RowSpec, keys: Keys, folds: Folds) -> dict[str, Any]:
     """With what settings and on what folds a row's networks were trained."""
     how = None if row.how is None else [row.how.context, row.how.first_stage]
     parts = sorted(sorted(keys[id_][:NAME_LENGTH] for id_ in fold) for fold in folds)
-    return {"config": row.config.model_dump(mode="json"), "auto_context": how, "folds": parts}
+    return {"config": deciding(row.config), "auto_context": how, "folds": parts}
 
 
 def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
@@ -149,7 +146,7 @@ def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
     if not note.is_file():
         return
     before = read_json(note, "remove it")
-    if before != {name: told[name] for name in told if name in before}:
+    if before != told:
         rule = "a folder holds one row of a name"
         received = f"scores of {row.name} by another configuration, or on other folds"
         raise OutputExistsError(message(out / row.file, rule, received, "choose another folder"))
@@ -177,7 +174,7 @@ def _prepare(
     wanted = list(dict.fromkeys(configs))
     modalities = list(dict.fromkeys(m for config in wanted for m in config.modalities))
     require_sound(subjects, modalities, need_labels=True)
-    folder = out.expanduser().resolve()
+    folder = out.resolve()
     found: dict[str, CachedSubject] = {}
     keys: dict[PreprocessConfig, Keys] = {}
     for config in wanted:
@@ -193,19 +190,14 @@ def _targets(row: RowSpec, keys: Mapping[PreprocessConfig, Keys], folds: Folds) 
     return [ScoreCase(cases[id_]) for id_ in own]
 
 
-def _work(
-    cascades: Iterable[Cascade],
-    targets: Sequence[Task],
-    store: Store,
-    engine: Engine | None,
-    say: Say,
-) -> None:
-    networks = networks_of(cascades)
-    missing = [n for n in networks if not TrainNetwork(n).done(store)]
-    say(f"{len(networks)} trainings, {len(networks) - len(missing)} of them done already")
+def _work(targets: Iterable[Task], store: Store, engine: Engine | None, say: Say) -> None:
+    tasks = in_order(targets)
+    trainings = [task for task in tasks if isinstance(task, TrainNetwork)]
+    missing = [task.network for task in trainings if not task.done(store)]
+    say(f"{len(trainings)} trainings, {len(trainings) - len(missing)} of them done already")
     if missing:
         say(_forecast(missing))
-    (engine or Engine()).run(in_order(targets), store, say)
+    (engine or Engine()).run(tasks, store, say)
 
 
 def _forecast(missing: Sequence[Network]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +208,7 @@ def _segment(store: Store, network: Network, image: NDArray[np.float32]) -> NDAr
 
 def in_order(targets: Iterable[Task]) -> list[Task]:
     """The targets and all tasks that they need, each once and after those that it needs itself."""
-    ordered: dict[str, Any] = {}
+    ordered: dict[str, Task] = {}
 
     def add(task: Task) -> None:
         if task.name not in ordered:

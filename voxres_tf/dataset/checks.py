@@ -15,11 +15,9 @@ from voxres_tf.config import MODALITIES
 from voxres_tf.dataset.subject import SubjectFiles, require_finite, require_scan
 from voxres_tf.errors import DataError, message
 from voxres_tf.grid import Grid
+from voxres_tf.headers import PLAUSIBLE_MM
 from voxres_tf.labels import common_classes, listed, scheme
 from voxres_tf.volume import Volume, read_grid, read_volume
-
-PLAUSIBLE_MM = (0.05, 20.0)
-"""Shorter or longer voxels come from headers in a wrong unit, not from heads."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def classes_of(subjects: Sequence[SubjectFiles]) -> tuple[str, ...]:
     Raises:
         DataError: if they differ, or a label scheme cannot be read.
     """
-    return common_classes(files.scheme for files in subjects)
+    return common_classes(files.scheme for files in subjects if files.labels)
 
 
 def overview(subjects: Sequence[SubjectFiles]) -> list[str]:

@@ -54,7 +54,7 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
         DataError: naming subjects that are unknown, repeated or missing, or if there are fewer
             than two folds.
     """
-    (_, header), *lines = read_csv(path) or [(1, [])]
+    header, lines = read_csv(path)
     rows = [dict(zip(header, cells, strict=False)) for _, cells in lines]
     pairs = [(row.get("subject", "").strip(), row.get("fold", "").strip()) for row in rows]
     empty = [f"line {n}" for (n, _), pair in zip(lines, pairs, strict=True) if not all(pair)]

@@ -4,70 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from voxres_tf.dataset.manifest import read_manifest
+from voxres_tf.dataset.namings import NAMINGS, TEST_FOLDERS, TRAINING_FOLDERS, Naming
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, first_of, message
 from voxres_tf.volume import voxels_of
 
 MANIFEST_NAME = "manifest.csv"
 _SUFFIXES = (".nii.gz", ".nii", ".img", ".hdr")
-_TRAINING = ("trainingdata", "training", "iseg-2017-training")
-_TEST = ("testdata", "test", "testing", "iseg-2017-testing")
 
-
-@dataclass(frozen=True)
-class _Naming:
-    """How a layout names its files, in lower case and without their suffixes.
-
-    Attributes:
-        images: modality -> names; the first that exists wins.
-        labels: name -> label scheme; the first that exists wins.
-        pattern: groups `id` and `name` of a file's name; None if the folder's name is the id.
-        below: a subfolder that holds images; their names start with `<below>/`.
-    """
-
-    images: Mapping[str, Sequence[str]]
-    labels: Mapping[str, str]
-    pattern: re.Pattern[str] | None = None
-    below: str | None = None
-
-
-_NAMINGS: Mapping[str, _Naming] = MappingProxyType(
-    {
-        "mrbrains18": _Naming(
-            {"t1": ["pre/reg_t1"], "t1-ir": ["pre/reg_ir"], "flair": ["pre/flair"]},
-            {"segm": "mrbrains18"},
-            below="pre",
-        ),
-        # segTRI_ana holds the three tissues; seg_ana may hold whole anatomical structures.
-        "ibsr18": _Naming(
-            {"t1": ["ana", "ana_strip"]},
-            {"segtri_ana": "ibsr18", "seg_ana": "ibsr18"},
-            re.compile(r"(?P<id>ibsr_\d+)_(?P<name>.+)", re.IGNORECASE),
-        ),
-        "iseg2017": _Naming(
-            {"t1": ["t1"], "t2": ["t2"]},
-            {"label": "iseg2017"},
-            re.compile(r"(?P<id>subject-\d+)-(?P<name>.+)", re.IGNORECASE),
-        ),
-        # T1_1mm lies on another grid and is not listed.
-        "mrbrains13": _Naming(
-            {
-                "t1": ["t1"],
-                "t1-ir": ["t1_ir", "t1-ir"],
-                "flair": ["t2_flair", "t2-flair", "flair"],
-                "t2": ["t2"],
-            },
-            {"labelsfortraining": "mrbrains13", "labelsfortesting": "tissue"},
-        ),
-    }
-)
-
-LAYOUTS = ("manifest", *_NAMINGS)
+LAYOUTS = ("manifest", *NAMINGS)
 """Names of the layouts, in the order in which `auto` tries them."""
 
 
@@ -97,12 +45,14 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
     tried = LAYOUTS if layout == "auto" else (layout,)
     bare: list[SubjectFiles] = []
     for name in tried:
-        found = _manifest(root) if name == "manifest" else _collect(root, _NAMINGS[name])
+        found = _manifest(root) if name == "manifest" else _collect(root, NAMINGS[name])
         if found and (name == "manifest" or any(files.images for files in found)):
-            return sorted(found, key=lambda files: natural_key(files.id))
+            break
         bare = bare or found
-    if bare:  # Labels alone, which may be a stray file of another layout.
-        return sorted(bare, key=lambda files: natural_key(files.id))
+    else:
+        found = bare  # Labels alone, which may be a stray file of another layout.
+    if found:
+        return sorted(found, key=lambda files: natural_key(files.id))
     raise DataError(
         message(
             root,
@@ -110,6 +60,27 @@ def find_subjects(root: Path, *, layout: str = "auto") -> list[SubjectFiles]:
             _contents(root),
             "check the path, or write a manifest (docs/data-formats.md)",
         )
+    )
+
+
+def left_out_note(root: Path, subjects: Sequence[SubjectFiles]) -> str | None:
+    """A line about folders beside the subjects' that hold images but no subject, None if none do.
+
+    Args:
+        root: what `find_subjects` was given.
+        subjects: what it found.
+    """
+    ids, used = {s.id for s in subjects}, {f for s in subjects for p in s.files for f in p.parents}
+    missed = []
+    for parent in (root, *(folder for folder in _folders(root) if folder in used)):
+        beside = _folders(parent)
+        if ids & {folder.name for folder in beside}:
+            missed += [f.name for f in beside if f not in used and _volumes(f, None)]
+    if not missed or (root / MANIFEST_NAME).is_file():
+        return None
+    return (
+        f"{root}: the images in {first_of(missed, 5)} are left out, since they are not named like "
+        "those of the other subjects. Rename them, or write a manifest (docs/data-formats.md)."
     )
 
 
@@ -122,7 +93,7 @@ def subject_from_folder(folder: Path) -> SubjectFiles:
     Raises:
         DataError: if the folder holds no scan, or more than one subject.
     """
-    for naming in _NAMINGS.values():
+    for naming in NAMINGS.values():
         found = _read(folder, naming)
         if len(found) == 1 and found[0].images:
             return found[0]
@@ -148,36 +119,40 @@ def _manifest(root: Path) -> list[SubjectFiles]:
     return read_manifest(path) if is_manifest else []
 
 
-def _collect(root: Path, naming: _Naming) -> list[SubjectFiles]:
+def _collect(root: Path, naming: Naming) -> list[SubjectFiles]:
     own = _read(root, naming)
     if own:
         return own
-    folders = [p for p in _listing(root) if p.is_dir() and not p.name.startswith(".")]
-    training = [p for p in folders if p.name.lower() in _TRAINING]
+    folders = _folders(root)
+    training = [p for p in folders if p.name.lower() in TRAINING_FOLDERS]
     if training:
         return [files for p in training for files in _within(p, naming)]
-    test = [p for p in folders if p.name.lower() in _TEST]
+    test = [p for p in folders if p.name.lower() in TEST_FOLDERS]
     return _below(root, naming) or [files for p in test for files in _within(p, naming)]
 
 
-def _within(parent: Path, naming: _Naming) -> list[SubjectFiles]:
+def _within(parent: Path, naming: Naming) -> list[SubjectFiles]:
     """Subjects of a training or test folder: in folders of their own, or side by side."""
     return _below(parent, naming) or _read(parent, naming)
 
 
-def _below(parent: Path, naming: _Naming) -> list[SubjectFiles]:
-    folders = [p for p in _listing(parent) if p.is_dir() and not p.name.startswith(".")]
-    return [files for folder in folders for files in _read(folder, naming)]
+def _below(parent: Path, naming: Naming) -> list[SubjectFiles]:
+    return [files for folder in _folders(parent) for files in _read(folder, naming)]
 
 
-def _read(folder: Path, naming: _Naming) -> list[SubjectFiles]:
+def _folders(parent: Path) -> list[Path]:
+    return [p for p in _listing(parent) if p.is_dir() and not p.name.startswith(".")]
+
+
+def _read(folder: Path, naming: Naming) -> list[SubjectFiles]:
     """The subjects whose files lie directly in this folder."""
     # "." and ".." are not usable as a subject's name.
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
     subjects: dict[str, dict[str, set[Path]]] = {}
     for path, stem in _volumes(folder, naming.below):
         if naming.pattern is None:
-            subjects.setdefault(name, {}).setdefault(stem.lower(), set()).add(path)
+            stem = naming.spellings.get(stem.lower(), stem.lower())
+            subjects.setdefault(name, {}).setdefault(stem, set()).add(path)
         elif match := naming.pattern.fullmatch(stem):
             found = subjects.setdefault(match["id"], {})
             found.setdefault(match["name"].lower(), set()).add(path)
@@ -199,7 +174,7 @@ def _volumes(folder: Path, below: str | None) -> list[tuple[Path, str]]:
     return volumes
 
 
-def _subject(id_: str, found: Mapping[str, set[Path]], naming: _Naming) -> SubjectFiles:
+def _subject(id_: str, found: Mapping[str, set[Path]], naming: Naming) -> SubjectFiles:
     used = {m: p for m, names in naming.images.items() if (p := _first(found, names))}
     images = {modality: min(paths) for modality, paths in used.items()}
     name = next((name for name in naming.labels if name in found), None)

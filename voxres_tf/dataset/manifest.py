@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxres_tf.config import MODALITIES
+from voxres_tf.config import MODALITIES, SPELLINGS
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.labels import SCHEMES, is_scheme_file
 from voxres_tf.volume import voxels_of
 
-_SPELLINGS = {"t1_ir": "t1-ir", "t2_flair": "flair", "t2-flair": "flair"}
 _COLUMNS = ("subject", *MODALITIES, "label", "scheme")
 
 
@@ -65,25 +64,25 @@ def write_manifest(path: Path, subjects: Sequence[SubjectFiles]) -> None:
 
 
 def _rows(path: Path) -> list[_Row]:
-    filled = [(line, [cell.strip() for cell in cells]) for line, cells in read_csv(path)]
-    if len(filled) < 2:
-        rule = "a header and a row per subject"
-        raise DataError(message(path, rule, f"{len(filled)} lines", "fill it in"))
-    header, columns = filled[0][0], _columns(filled[0][1])
+    header, lines = read_csv(path)
+    if not lines:
+        received = "a header alone" if header else "an empty file"
+        raise DataError(message(path, "a header and a row per subject", received, "fill it in"))
+    columns = _columns(header)
     fault = _header_fault(columns)
     if fault:
         rule = f"columns are subject, label, scheme and the modalities {', '.join(MODALITIES)}"
-        raise DataError(message(f"{path}, line {header}", rule, fault, "mend the header"))
+        raise DataError(message(path, rule, fault, "mend the header"))
     n = len(columns)
     return [
         _Row(line, dict(zip(columns, cells, strict=False)), [c for c in cells[n:] if c])
-        for line, cells in filled[1:]
+        for line, cells in ((line, [cell.strip() for cell in cells]) for line, cells in lines)
     ]
 
 
 def _columns(cells: Sequence[str]) -> list[str]:
-    names = [cell.lower() for cell in cells]
-    return [_SPELLINGS.get(name, name) for name in names]
+    names = [cell.strip().lower() for cell in cells]
+    return [SPELLINGS.get(name, name) for name in names]
 
 
 def _header_fault(columns: Sequence[str]) -> str | None:

@@ -17,6 +17,9 @@ from voxres_tf.volume import Volume
 FWHM_PER_SD = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian of SD 1."""
 
+LEAST_OVERLAP = 0.5
+"""Scans that overlap less, as a share of the smaller one, are not of one head, or misplaced."""
+
 HALF_VOXEL = 0.5 + 1e-3
 """How far a voxel reaches from its centre; the small excess allows for rounding in affines."""
 
@@ -46,7 +49,8 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
         float32 [X, Y, Z] on `grid`.
 
     Raises:
-        DataError: if scan and grid do not overlap, or only one of them is in a template's space.
+        DataError: if scan and grid overlap by less than `LEAST_OVERLAP`, or only one of them is in
+            a template's space.
     """
     space = volume.grid.space_fault(grid)
     if space:
@@ -54,10 +58,14 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
     to_scan = np.linalg.inv(volume.grid.affine) @ grid.affine
     # How many voxels of the scan, along each of its axes, a voxel of the grid covers.
     sigmas = [smoothing_sigma(factor) for factor in np.linalg.norm(to_scan[:3, :3], axis=1)]
+    smaller = min(math.prod(volume.grid.shape), math.prod(grid.shape) * abs(np.linalg.det(to_scan)))
+    common = np.count_nonzero(_inside(to_scan, grid.shape, volume.grid.shape))
+    overlap = common * abs(np.linalg.det(to_scan)) / smaller
     result = interpolated(volume.data.astype(np.float32), to_scan, grid.shape, sigmas)
-    if result is None:
-        rule, received = "scans of one subject overlap", "one beside the other"
-        raise DataError(message(where, rule, received, "register them, or leave this one out"))
+    if result is None or overlap < LEAST_OVERLAP:
+        rule = f"scans of one subject overlap by {100 * LEAST_OVERLAP:.0f} % of the smaller one"
+        received, then = f"{100 * overlap:.0f} %", "register them, or leave this one out"
+        raise DataError(message(where, rule, received, then))
     return Volume(result, grid)
 
 
@@ -82,11 +90,7 @@ def interpolated(
     beyond = np.median(np.concatenate(faces))
     if any(sigmas):
         values = gaussian_filter(values, sigmas, mode="nearest")
-    x, y, z = np.ogrid[tuple(slice(size) for size in shape)]
-    inside = np.ones(shape, np.bool_)
-    for (along_x, along_y, along_z, start), size in zip(to_scan[:3], values.shape, strict=True):
-        place = start + along_x * x + along_y * y + along_z * z
-        inside &= (place >= -HALF_VOXEL) & (place <= size - 1 + HALF_VOXEL)
+    inside = _inside(to_scan, shape, values.shape)
     if not inside.any():
         return None
     result: NDArray[np.float32] = affine_transform(
@@ -94,3 +98,13 @@ def interpolated(
     )
     result[~inside] = beyond
     return result
+
+
+def _inside(to_scan: Affine, shape: Sequence[int], scan: Sequence[int]) -> NDArray[np.bool_]:
+    """Which voxels of a grid of this shape lie in a scan of that shape."""
+    x, y, z = np.ogrid[tuple(slice(size) for size in shape)]
+    inside = np.ones(tuple(shape), np.bool_)
+    for (along_x, along_y, along_z, start), size in zip(to_scan[:3], scan, strict=True):
+        place = start + along_x * x + along_y * y + along_z * z
+        inside &= (place >= -HALF_VOXEL) & (place <= size - 1 + HALF_VOXEL)
+    return inside

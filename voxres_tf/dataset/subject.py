@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxres_tf.config import MODALITIES
+from voxres_tf.config import MODALITIES, SPELLINGS
 from voxres_tf.dataset.regrid import resample_to as resample_volume
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.grid import Grid
@@ -34,6 +34,11 @@ class SubjectFiles:
     labels: Path | None = None
     scheme: str = "tissue"
     faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The scans, then the labels if there are any."""
+        return (*self.images.values(), *([self.labels] if self.labels else []))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +65,18 @@ def as_subject(given: Subject | SubjectFiles | Mapping[str, str | Path]) -> Subj
     """Return a subject as it is, and files by modality as a subject with the id `scan`.
 
     Raises:
-        ConfigError: if it is something else.
+        ConfigError: if it is something else, or a modality is unknown or there twice.
     """
     if isinstance(given, Subject | SubjectFiles):
         return given
-    if isinstance(given, Mapping) and all(isinstance(f, str | Path) for f in given.values()):
-        return SubjectFiles("scan", {modality: Path(file) for modality, file in given.items()})
-    raise ConfigError(
-        message("subject", "modality -> file", repr(given), 'give {"t1": "my.nii.gz"}')
-    )
+    then = 'give {"t1": "my.nii.gz"}'
+    if not isinstance(given, Mapping) or not all(isinstance(f, str | Path) for f in given.values()):
+        raise ConfigError(message("subject", "modality -> file", repr(given), then))
+    names = [SPELLINGS.get(str(name).lower(), str(name).lower()) for name in given]
+    if not set(names) <= set(MODALITIES) or len(set(names)) < len(names):
+        rule = f"modalities {', '.join(MODALITIES)}, each once"
+        raise ConfigError(message("subject", rule, ", ".join(map(str, given)), then))
+    return SubjectFiles("scan", dict(zip(names, map(Path, given.values()), strict=True)))
 
 
 def read_subject(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from voxres_tf.errors import first_of
+from voxres_tf.errors import DataError, first_of, message
 from voxres_tf.evaluation.pairs import Pair, find_pairs
-from voxres_tf.evaluation.reference import read_prediction, read_reference, to_common_axes
+from voxres_tf.evaluation.reference import (
+    Reference,
+    read_prediction,
+    read_reference,
+    to_common_axes,
+)
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, score_subject, summarise
 from voxres_tf.labels import CLASS_NAMES, common_classes, is_scheme_file
 
@@ -19,6 +24,7 @@ _LEFT_OUT = {
     "mrbrains18": "cerebellum, brainstem, infarction and other left out",
     "plain": "every voxel scored",
 }
+_CODES = {"testing": "0..3", "training": "as LabelsForTraining"}
 _TITLES = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "avd_percent": "AVD (%)"}
 
 
@@ -32,6 +38,7 @@ class Evaluation:
         unmasked: subjects whose reference does not mark what the protocol leaves out.
         class_names: names of the classes, the background first.
         own_scheme: whether a reference is coded by a label scheme from a file.
+        codings: what the codes of the references were taken for, see `reference.Reference`.
     """
 
     protocol: str
@@ -39,6 +46,7 @@ class Evaluation:
     unmasked: tuple[str, ...] = ()
     class_names: tuple[str, ...] = CLASS_NAMES
     own_scheme: bool = False
+    codings: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -67,36 +75,51 @@ def score_pairs(
     Raises:
         ConfigError: for an unknown protocol or coding.
         DataError: for files that cannot be read, codes that are not part of their coding,
-            references whose classes differ, and grids that differ.
+            references whose classes differ, or seem to have different codings by their codes
+            alone, and grids that differ.
     """
     scores: list[Score] = []
     unmasked = []
+    codings: dict[str, Path] = {}
+    guesses: dict[str, Path] = {}
     schemes = [pair.reference.scheme or "tissue" for pair in pairs]
     names, own = common_classes(schemes), any(map(is_scheme_file, schemes))
     for pair in tqdm(pairs, "evaluate", unit="subject", disable=None):
-        found, knows_unscored = _score_pair(pair, protocol, coding)
+        found, reference = _score_pair(pair, protocol, coding)
         scores += found
-        if not knows_unscored:
+        if not reference.knows_unscored:
             unmasked.append(pair.subject)
-    return Evaluation(protocol, tuple(scores), tuple(unmasked), names, own)
+        codings.setdefault(reference.coding, pair.reference.labels)
+        if reference.guessed:
+            guesses.setdefault(reference.coding, pair.reference.labels)
+            _require_one_coding(guesses)
+    return Evaluation(protocol, tuple(scores), tuple(unmasked), names, own, tuple(codings))
 
 
-def _score_pair(pair: Pair, protocol: str, coding: str) -> tuple[list[Score], bool]:
+def _require_one_coding(guesses: Mapping[str, Path]) -> None:
+    if len(guesses) > 1:
+        received = " and ".join(f"{_CODES[coding]} in {path}" for coding, path in guesses.items())
+        then = "pass --ref-coding training if all are MRBrainS's, or name schemes in a manifest"
+        raise DataError(message("references", "one coding", received, then))
+
+
+def _score_pair(pair: Pair, protocol: str, coding: str) -> tuple[list[Score], Reference]:
     reference = read_reference(pair.reference, protocol, coding)
     prediction = read_prediction(pair.prediction, reference.class_names)
     classes, reference = to_common_axes(
         prediction, pair.prediction, reference, pair.reference.labels
     )
-    spacing = reference.grid.spacing_mm
+    grid = reference.grid
     scores = score_subject(
         pair.subject,
         classes,
         reference.classes,
-        spacing,
+        grid.spacing_mm,
         scored=reference.scored,
         class_names=reference.class_names,
+        voxel_ml=grid.voxel_ml,
     )
-    return scores, reference.knows_unscored
+    return scores, reference
 
 
 def table(evaluation: Evaluation) -> str:
@@ -110,7 +133,8 @@ def table(evaluation: Evaluation) -> str:
     width = max(6, *map(len, names)) + 2
     lines = [
         f"{subjects} subject{'s' * (subjects != 1)}, protocol {evaluation.protocol}: "
-        f"{left_out}; HD95 between in-plane boundaries (MRBrainS)",
+        f"{left_out}; HD95 between in-plane boundaries (MRBrainS); references coded "
+        f"{', '.join(_CODES.get(coding, coding) for coding in evaluation.codings)}",
         f"{'tissue':{width}}{'figure':10}{'mean':>9}{'SD':>9}{'median':>9}{'n':>5}",
         *(_row(summary, width) for summary in summarise(scores, names)),
     ]

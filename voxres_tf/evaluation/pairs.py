@@ -106,7 +106,7 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
     _require_there(ref)
     table = ref if ref.suffix.lower() == ".csv" else ref / MANIFEST_NAME
     if table.is_file():
-        return _told(read_manifest(table), table)
+        return _told(read_manifest(table))
     if ref.is_file():
         return {_subject(ref): _with_mask(ref)}
     found = _subject_folders(ref, coding)
@@ -171,26 +171,31 @@ def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles
 
 def _by_layout(ref: Path) -> dict[str, ReferenceFiles]:
     try:
-        return _told([s for s in find_subjects(ref) if s.labels], ref)
+        subjects = find_subjects(ref)
     except DataError:
         return {}
+    return _told(subjects)
 
 
-def _told(subjects: Iterable[SubjectFiles], ref: Path) -> dict[str, ReferenceFiles]:
+def _told(subjects: Iterable[SubjectFiles]) -> dict[str, ReferenceFiles]:
     """References whose label scheme is known."""
     found: dict[str, ReferenceFiles] = {}
     for files in subjects:
-        if files.labels is None:
-            rule = "every subject of a manifest has a label"
-            raise DataError(message(ref, rule, f"none for {files.id}", "add or remove it"))
-        found[files.id] = ReferenceFiles(files.labels, None, files.scheme)
+        if fault := files.faults.get("labels"):
+            raise DataError(fault)
+        if files.labels is not None:
+            found[files.id] = ReferenceFiles(files.labels, None, files.scheme)
     return found
 
 
 def _with_mask(path: Path) -> ReferenceFiles:
     beside = [p for p in _niftis(path.parent) if file_stem(p).lower() == TRAINING_NAME]
-    is_testing = file_stem(path).lower() == TESTING_NAME
-    return ReferenceFiles(path, beside[0] if is_testing and beside else None)
+    if file_stem(path).lower() != TESTING_NAME or not beside:
+        return ReferenceFiles(path)
+    if len(beside) > 1:
+        received = " and ".join(found.name for found in beside)
+        raise DataError(message(path.parent, "one file of a name", received, "remove one of them"))
+    return ReferenceFiles(path, beside[0])
 
 
 def _add(found: dict[str, FoundT], key: str, value: FoundT, path: Path) -> None:
@@ -207,7 +212,7 @@ def _folders(parent: Path) -> list[Path]:
 
 def _niftis(folder: Path) -> list[Path]:
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [p for p in files if p.name.lower().endswith(NIFTI_SUFFIXES)]
+    return [p for p in files if p.name.lower().endswith((*NIFTI_SUFFIXES, ".img"))]
 
 
 def _labels_first(files: list[Path]) -> list[Path]:

@@ -41,12 +41,10 @@ class Team:
     Attributes:
         name: name of the team.
         means: mean over the subjects for each of `results.KEYS`: Dice in %, HD95 in mm, AVD in %.
-        published_score: its score among the challenge's 37 teams, None for a team of your own.
     """
 
     name: str
     means: Mapping[Key, float]
-    published_score: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,7 @@ def published_teams() -> list[Team]:
     text = resources.files(__package__).joinpath(PUBLISHED_FILE).read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return [
-        Team(
-            row["team"],
-            {key: float(row[column]) for key, column in _COLUMNS.items()},
-            int(row["published_score"]),
-        )
+        Team(row["team"], {key: float(row[column]) for key, column in _COLUMNS.items()})
         for row in rows
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.dataset.subject import require_grid
 from voxres_tf.errors import ConfigError, DataError, message
-from voxres_tf.evaluation.pairs import TRAINING_NAME, ReferenceFiles
+from voxres_tf.evaluation.pairs import TESTING_NAME, TRAINING_NAME, ReferenceFiles
 from voxres_tf.grid import Grid, to_canonical
 from voxres_tf.labels import CLASS_NAMES, SCHEMES, LabelScheme, is_scheme_file, scheme
 from voxres_tf.volume import Volume, read_volume
@@ -36,6 +36,8 @@ class Reference:
         grid: grid of both.
         knows_unscored: whether the files tell what the protocol leaves out.
         class_names: names of the classes, the background first.
+        coding: what the codes were taken for: `training`, `testing`, or the name of a scheme.
+        guessed: whether nothing but the codes themselves told it.
     """
 
     classes: NDArray[np.uint8]
@@ -43,6 +45,8 @@ class Reference:
     grid: Grid
     knows_unscored: bool
     class_names: tuple[str, ...] = CLASS_NAMES
+    coding: str = "testing"
+    guessed: bool = False
 
 
 def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -> Reference:
@@ -53,15 +57,16 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         protocol: `mrbrains13` leaves cerebellum and brainstem (7, 8) out, `mrbrains18` also 9 and
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
-            takes files with codes above 3, or named LabelsForTraining, for the training coding.
+            takes files with codes above 4, or named LabelsForTraining, for the training coding.
             If `files` names a scheme, that applies under every protocol, and only `auto` is
             allowed; for a scheme from a file, every protocol but `plain` leaves out the codes that
             the scheme does not score.
 
     Raises:
         ConfigError: for an unknown protocol or coding, or a coding beside a scheme.
-        DataError: for a file that cannot be read, codes outside the coding or the scheme, the
-            training coding under `plain` unless it was requested, or a mask on another grid.
+        DataError: for a file that cannot be read, codes outside the coding or the scheme, codes
+            up to 4 that may be either coding, the training coding under `plain` unless it was
+            requested, or a mask on another grid.
     """
     _require_choice("protocol", protocol, tuple(PROTOCOLS))
     _require_choice("reference coding", coding, CODINGS)
@@ -71,7 +76,9 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     codes = read_codes(files.labels)
     if files.scheme is not None:
         return _of_scheme(scheme(files.scheme), codes, files.labels, protocol)
-    is_training = coding == "training" or (coding == "auto" and _looks_training(files, codes.data))
+    guessed = coding == "auto" and not _known_name(files.labels)
+    taken = _taken_for(files.labels, codes.data) if coding == "auto" else coding
+    is_training = taken == "training"
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
         then = "pass --protocol mrbrains13 or mrbrains18, or --ref-coding training for all voxels"
@@ -89,7 +96,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         mask = read_codes(files.mask)
         require_grid(mask.grid, files.mask, codes.grid, files.labels)
         scored, knows = training.merge(mask.data, files.mask)[1], True
-    return Reference(classes, scored, codes.grid, knows)
+    return Reference(classes, scored, codes.grid, knows, coding=taken, guessed=guessed)
 
 
 def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
@@ -97,12 +104,13 @@ def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Re
     classes, scored = own.merge(codes.data, path)
     if is_scheme_file(own.name):
         every = scored if PROTOCOLS[protocol] else np.ones(classes.shape, np.bool_)
-        return Reference(classes, every, codes.grid, True, own.class_names)
+        return Reference(classes, every, codes.grid, True, own.class_names, own.name)
     name = PROTOCOLS[protocol]
     left_out: frozenset[int] = SCHEMES[name].unscored if name else frozenset()
     # In another scheme the same code may be a tissue, such as 10 in iSeg-2017.
     scored = ~np.isin(codes.data, sorted(left_out & own.unscored))
-    return Reference(classes, scored, codes.grid, not left_out or bool(own.unscored))
+    knows = not left_out or bool(own.unscored)
+    return Reference(classes, scored, codes.grid, knows, coding=own.name)
 
 
 def read_prediction(path: Path, class_names: tuple[str, ...] = CLASS_NAMES) -> Volume:
@@ -163,9 +171,20 @@ def to_common_axes(
     )
 
 
-def _looks_training(files: ReferenceFiles, codes: NDArray[Any]) -> bool:
-    name = files.labels.name.lower()
-    return name.startswith(TRAINING_NAME) or int(codes.max()) > 3
+def _known_name(path: Path) -> bool:
+    return path.name.lower().startswith((TESTING_NAME, TRAINING_NAME))
+
+
+def _taken_for(path: Path, codes: NDArray[Any]) -> str:
+    """The coding of labels by their file's name or, failing that, by their codes."""
+    highest = int(codes.max())
+    if path.name.lower().startswith(TRAINING_NAME) or highest > 4:
+        return "training"
+    if highest == 4:  # a class of one's own, or white matter lesions of MRBrainS alone
+        rule = "codes 0..3, or those of MRBrainS's training labels"
+        then = "pass --ref-coding training for MRBrainS's, or name the scheme in a manifest"
+        raise DataError(message(path, rule, "0..4, which may be either", then))
+    return "testing"
 
 
 def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -57,6 +57,7 @@ def score_subject(
     spacing_mm: Sequence[float],
     scored: NDArray[np.bool_] | None = None,
     class_names: Sequence[str] = CLASS_NAMES,
+    voxel_ml: float | None = None,
 ) -> list[Score]:
     """Score a segmentation by the MRBrainS definitions (Mendrik et al. 2015).
 
@@ -67,6 +68,7 @@ def score_subject(
         spacing_mm: distance between voxel centres along the three axes.
         scored: bool [X, Y, Z]; voxels where it is False are left out of both. None scores all.
         class_names: K names, the background first.
+        voxel_ml: volume of a voxel; by default of one whose sides are perpendicular.
 
     Returns:
         A score for each class but the background. A class that one image lacks has a Dice of 0 and
@@ -75,7 +77,7 @@ def score_subject(
     Raises:
         DataError: if the shapes differ or there are not three axes.
     """
-    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0 if voxel_ml is None else voxel_ml
     inside = np.ones(reference.shape, np.bool_) if scored is None else scored
     scores = []
     for number, name in enumerate(class_names[1:], start=1):
@@ -101,7 +103,7 @@ def read_scores(path: Path) -> list[Score]:
     if not path.is_file():
         raise DataError(message(path, "an existing file", "nothing", "run voxres evaluate first"))
     then = "pass scores of voxres evaluate"
-    (_, header), *rows = read_csv(path, then) or [(1, [])]
+    header, rows = read_csv(path, then)
     if tuple(header) != COLUMNS:
         rule = f"columns {','.join(COLUMNS)}"
         raise DataError(message(path, rule, ",".join(header), then))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from voxres_tf.errors import ConfigError, ModelError
+from voxres_tf.errors import ModelError
 from voxres_tf.schema import Config, load
 
 CERTIFICATE_FILE = Path("assets.extra") / "verification.json"
@@ -65,7 +67,7 @@ class Certificate(Config):
     spacing_mm: tuple[float, float, float]
     tolerance: float = TOLERANCE
     least_equal_labels: float = LEAST_EQUAL
-    roads: tuple[Agreement, ...]
+    roads: Annotated[tuple[Agreement, ...], Field(min_length=1)]
 
     def lines(self) -> Iterator[str]:
         """Human-readable lines: what was compared, then one line per road."""
@@ -111,7 +113,4 @@ def read_certificate(folder: Path) -> Certificate:
     Raises:
         ModelError: if there is no certificate, or it is malformed.
     """
-    try:
-        return load(Certificate, folder / CERTIFICATE_FILE)
-    except ConfigError as error:
-        raise ModelError(str(error)) from error
+    return load(Certificate, folder / CERTIFICATE_FILE, ModelError)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from voxres_tf.errors import ModelError, message
+from voxres_tf.errors import ModelError, message, shortened
 from voxres_tf.export.clibrary import DTYPES, Output, library, to_array, to_tensor
 
 _TAG = b"serve"
@@ -135,7 +135,7 @@ class CApiSession:
             yield status
             if api.TF_GetCode(status):
                 text = api.TF_Message(status).decode(errors="replace")
-                raise ModelError(message(self._path, rule, " ".join(text.split())[:300], then))
+                raise ModelError(message(self._path, rule, shortened(text), then))
         finally:
             api.TF_DeleteStatus(status)
 

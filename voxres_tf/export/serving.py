@@ -16,11 +16,8 @@ import tensorflow as tf
 
 from voxres_tf.config import STRIDE
 from voxres_tf.contract import (
-    ANSWER,
     CONTRACT,
-    FIRST_STAGE,
     FORMAT_VERSION,
-    SECOND_STAGE,
     SEGMENT,
     SEGMENT_NIFTI,
     SEGMENT_PROBABILITIES,
@@ -116,11 +113,7 @@ def warmup_requests(contract: Contract) -> Iterator[Any]:
     of the contract's patch. Volumes are narrower and scans smaller, and the graph pads them to a
     tile; scans have two values, since a constant scan is rejected.
     """
-    context = len(contract.classes)
-    channels = len(contract.channels)
-    tiles = {ANSWER: channels}
-    if contract.first_stage:
-        tiles |= {FIRST_STAGE: channels, SECOND_STAGE: channels + context}
+    tiles = contract.tile_channels
     width, *others = contract.patch
     modalities = contract.preprocess.modalities
     volume = zeros_tensor((min(width, MOST_AT_ONCE), *others, len(modalities)))

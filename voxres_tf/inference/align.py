@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxres_tf.dataset.regrid import interpolated
-from voxres_tf.grid import from_canonical, to_canonical
 from voxres_tf.inference.offset import Floats, Offset, Tissue, offset_of
-from voxres_tf.volume import Volume
 
 FARTHEST = 20.0
 """Largest offset in mm or degrees; a head moves less than that between scans of one session."""
@@ -71,7 +69,7 @@ def aligned(
         return image, Alignment()
     offsets: dict[str, Offset] = {}
     left: dict[str, str] = {}
-    aim, moved = found_in(onto), image.copy()
+    aim, result = found_in(onto), image.copy()
     for number in [n for n in there if n != onto]:
         name = modalities[number]
         own = found_in(number) if aim else None
@@ -86,18 +84,11 @@ def aligned(
             left[name] = "they seem to lie {:.0f} degrees and {:.0f} mm apart".format(*offset.size)
         else:
             offsets[name] = offset
-            moved[..., number] = _moved(image[..., number], offset, spacing_mm)
-    return moved, Alignment(modalities[onto], offsets, left)
+            result[..., number] = moved(image[..., number], offset, spacing_mm)
+    return result, Alignment(modalities[onto], offsets, left)
 
 
-def put_back(scan: Volume, offset: Offset) -> Volume:
-    """A scan with its offset undone, float32, on its own grid."""
-    data = to_canonical(scan.data.astype(np.float32), scan.grid)
-    moved = _moved(data, offset, scan.grid.canonical_spacing_mm)
-    return Volume(from_canonical(moved, scan.grid), scan.grid)
-
-
-def _moved(scan: Floats, offset: Offset, spacing_mm: Sequence[float]) -> Floats:
+def moved(scan: Floats, offset: Offset, spacing_mm: Sequence[float]) -> Floats:
     """A scan [X, Y, Z] with its offset undone; unchanged if that would leave nothing of it."""
     found = interpolated(scan, offset.to_scan(scan.shape, spacing_mm), scan.shape)
     return scan if found is None else found

@@ -173,9 +173,8 @@ def _write(prediction: Prediction, plan: OutputPlan) -> list[Path]:
     found = (prediction.labels, prediction.probabilities)
     paths = plan.of_subject(prediction.id)
     volumes = {path: v.data for path, v in zip(paths, found, strict=False) if v is not None}
-    before = plan.labels(prediction.id).exists()
     write_volumes(volumes, prediction.labels.grid)
-    if before and not plan.save_probabilities:  # they belong to the old labels
+    if not plan.save_probabilities:  # they belong to old labels
         plan.probabilities(prediction.id).unlink(missing_ok=True)
     return paths
 

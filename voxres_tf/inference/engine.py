@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
-from voxres_tf.errors import ConfigError, ModelError, message
+from voxres_tf.contract import Contract
+from voxres_tf.errors import ConfigError, ModelError, message, shortened
 from voxres_tf.runtime import DEVICES, import_tensorflow
 
 tf = import_tensorflow()
@@ -62,18 +62,10 @@ class SavedModelEngine:
                 self._loaded = tf.saved_model.load(str(path))
         except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             raise ModelError(
-                message(path, "a SavedModel", _line(error), "export the model again")
+                message(path, "a SavedModel", shortened(error), "export the model again")
             ) from error
-        channels = len(contract.channels)
-        context = len(contract.classes)
-        self._functions = (
-            {
-                FIRST_STAGE: self._signature(FIRST_STAGE, channels),
-                SECOND_STAGE: self._signature(SECOND_STAGE, channels + context),
-            }
-            if contract.first_stage
-            else {ANSWER: self._signature(ANSWER, channels)}
-        )
+        channels = contract.tile_channels
+        self._functions = {name: self._signature(name, channels[name]) for name in contract.passes}
 
     def _signature(self, name: str, channels: int) -> Any:
         signatures = self._loaded.signatures
@@ -99,7 +91,7 @@ class SavedModelEngine:
         """Predict a batch of tiles with one signature.
 
         Args:
-            signature: `ANSWER` for a one-stage model, else `FIRST_STAGE` or `SECOND_STAGE`.
+            signature: one of `Contract.passes`.
             array: float32 tiles [B, x, y, z, C], sizes multiples of 8.
 
         Returns:
@@ -116,13 +108,9 @@ class SavedModelEngine:
                 message(
                     self._path,
                     "tiles that it can take",
-                    f"tiles {array.shape} and {_line(error)}",
+                    f"tiles {array.shape} and {shortened(error)}",
                     "choose another tile or a smaller batch",
                 )
             ) from error
         probabilities: NDArray[np.float32] = answer["probabilities"].numpy()
         return probabilities
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

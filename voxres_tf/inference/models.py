@@ -27,7 +27,10 @@ def resolve_model(model: str | Path) -> Path:
         ModelError: if there is no such model (the message lists the shipped ones), or if there are
             two.
     """
-    path = _named(model)
+    return _version_in(_named(model), model)
+
+
+def _version_in(path: Path, model: str | Path) -> Path:
     if not path.exists():
         known = ", ".join(shipped_models()) or "none"
         raise ModelError(
@@ -64,7 +67,7 @@ def find_start(model: str | Path) -> Start:
         ConfigError: if a run's config cannot be read, or the network has two stages.
     """
     path = _named(model)
-    return read_start(path if is_run(path) else resolve_model(path))
+    return read_start(path if is_run(path) else _version_in(path, model))
 
 
 def _named(model: str | Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
+from voxres_tf.files import refuse_inputs
 from voxres_tf.labels import is_scheme_file
 from voxres_tf.volume import NIFTI_SUFFIXES, file_stem, image_parts
 
@@ -23,8 +24,8 @@ class OutputPlan:
         save_probabilities: write float32 [X, Y, Z, K] beside the labels.
         volumes: CSV of the tissues' volumes.
         report: JSON of versions, options, times and the outcome of every subject.
-        overwrite: replace existing files; if labels are replaced and no probabilities are to be
-            saved, the old probabilities are deleted.
+        overwrite: replace existing files; if no probabilities are to be saved, old ones are
+            deleted.
         kept: input files other than scans, such as a manifest; never replaced.
     """
 
@@ -104,19 +105,9 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
     check_target(subjects, plan)
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
-    inputs = {_identity(path) for files in subjects for path in _inputs(files)}
-    inputs |= {_identity(path) for path in plan.kept}
-    gone = [plan.probabilities(files.id) for files in subjects if plan.overwrite]
-    clash = [str(path) for path in (*outputs, *gone) if _identity(path) in inputs]
-    if clash:
-        raise ConfigError(
-            message(
-                clash[0],
-                "an output must not be an input",
-                "a file that is also read",
-                "name another output",
-            )
-        )
+    gone = [] if plan.save_probabilities else [plan.probabilities(files.id) for files in subjects]
+    read = [path for files in subjects for path in _inputs(files)]
+    refuse_inputs([*outputs, *gone], [*read, *plan.kept])
     twice = [path for path, count in Counter(p.resolve() for p in outputs).items() if count > 1]
     if twice:
         raise ConfigError(
@@ -128,7 +119,7 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
         raise ConfigError(
             message(as_folder[0], "a file for each output", "a folder", "name another output")
         )
-    there = [str(path) for path in outputs if path.exists()]
+    there = [str(path) for path in (*outputs, *gone) if os.path.lexists(path)]
     if there and not plan.overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise OutputExistsError(
@@ -139,17 +130,17 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
 
 
 def _require_writable(folder: Path) -> None:
-    first = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = (folder.absolute(), *folder.absolute().parents)
+    first = next(path for path in there if os.path.lexists(path))
     if not first.is_dir() or not os.access(first, os.W_OK | os.X_OK):
-        received = f"{first}, " + ("read-only" if first.is_dir() else "a file")
+        received = f"{first}, " + ("read-only" if first.is_dir() else "no folder")
         rule, then = "a folder that can be written", "name another output"
         raise ConfigError(message(folder, rule, received, then))
 
 
 def _inputs(files: SubjectFiles) -> list[Path]:
-    scans = [*files.images.values(), *([files.labels] if files.labels else [])]
     own = [Path(files.scheme)] if is_scheme_file(files.scheme) else []
-    return [part for scan in scans for part in _parts(scan)] + own
+    return [part for scan in files.files for part in _parts(scan)] + own
 
 
 def _parts(scan: Path) -> list[Path]:
@@ -157,12 +148,3 @@ def _parts(scan: Path) -> list[Path]:
         return image_parts(scan)
     except DataError:  # reported when the scan is read
         return [scan]
-
-
-def _identity(path: Path) -> object:
-    """Equal for the same file under several names, as on a disk that is mounted twice."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return path.resolve()
-    return stat.st_dev, stat.st_ino

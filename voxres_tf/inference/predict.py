@@ -187,8 +187,9 @@ class Predictor:
             raise DataError(message(f"subject {subject.id}", *fault, then))
         modalities = self.contract.preprocess.modalities
         taken = tuple(m for m in modalities if m in subject.images)
-        if self._must_align and len(taken) > 1 and modalities[0] not in taken:
-            rule = f"has {modalities[0]}, onto which the others are moved"
+        onto = [m for m in (modalities[0], self.resample_to) if m and m not in taken]
+        if self._must_align and len(taken) > 1 and onto:
+            rule = f"has {onto[0]}, onto which the others are moved"
             received, then = ", ".join(taken), "add it, or predict without --align"
             raise DataError(message(f"subject {subject.id}", rule, received, then))
         return taken

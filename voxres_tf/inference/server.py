@@ -72,15 +72,6 @@ class Server(Config):
         return min(0.5 * 2.0**retry, LONGEST_PAUSE_S)
 
     @property
-    def patience_s(self) -> float:
-        """Seconds after which, at the latest, a request has been answered or has failed.
-
-        Other requests that `RemoteEngine` makes after a failed try are not included.
-        """
-        pauses = sum(self.pause_s(retry) for retry in range(self.retries))
-        return self.deadline_s * (self.retries + 1) + pauses
-
-    @property
     def host_port(self) -> tuple[str, int]:
         """Host without brackets, and port."""
         host, _, port = self.address.rpartition(":")

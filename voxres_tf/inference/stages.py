@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE, Contract
+from voxres_tf.contract import Contract
 from voxres_tf.inference.tiling import Apply, Tiling, mirrored_too, predict_tiled
 
 
@@ -42,12 +42,11 @@ def through_stages(
         apply: see `tiling.predict_tiled`.
         bar: title of the progress bar; None for no bar.
     """
-    stages = (FIRST_STAGE, SECOND_STAGE) if contract.first_stage else (ANSWER,)
-    total = tiling.count(image.shape[:3]) * len(stages)
+    total = tiling.count(image.shape[:3]) * len(contract.passes)
     hidden = True if bar is None else None
     with tqdm(total=total, desc=bar, unit="tile", leave=False, disable=hidden) as shown:
         answer = image[..., :0]
-        for stage in stages:
+        for stage in contract.passes:
             given = np.concatenate([image, answer], -1) if answer.shape[-1] else image
             ask = partial(engine.run, stage)
             answer = predict_tiled(

@@ -78,9 +78,13 @@ def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
     """
     if size <= tile:
         return [-((tile - size) // 2)]
-    step = max(1, int(tile * (1 - overlap)))
-    gaps = -(-(size - tile) // step)
+    gaps = -(-(size - tile) // largest_step(tile, overlap))
     return [number * (size - tile) // gaps for number in range(gaps + 1)]
+
+
+def largest_step(tile: int, overlap: float) -> int:
+    """Most voxels from the start of a tile to that of the next, at least 1."""
+    return max(1, int(round(tile * (1 - overlap), 6)))  # 80 * (1 - 0.8) is 15.999...
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from voxres_tf.errors import ConfigError, message
+from voxres_tf.errors import ConfigError, message, shortened
 
 TOO_LONG = "larger than max"
 """In the text of a `TryError`: something on the way rejects messages of that length."""
@@ -25,7 +25,7 @@ class TryError(Exception):
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(f"{code}: {text}")
-        self.code, self.text = code, " ".join(text.split())[:300]
+        self.code, self.text = code, shortened(text)
 
 
 class Transport(Protocol):

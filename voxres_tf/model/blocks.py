@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -46,7 +45,7 @@ class Blocks:
     def __init__(self, precision: str, l2: float, norm_momentum: float) -> None:
         self._dtype = precision
         self._momentum = norm_momentum
-        self._penalty: Callable[[], Any] = lambda: keras.regularizers.L2(l2) if l2 else None
+        self._penalty = keras.regularizers.L2(l2) if l2 else None
 
     def conv(
         self, x: Tensor, filters: int, name: str, *, kernel: Kernel = 3, stride: int = 1
@@ -58,7 +57,7 @@ class Blocks:
             stride,
             padding="same",
             kernel_initializer="he_normal",
-            kernel_regularizer=self._penalty(),
+            kernel_regularizer=self._penalty,
             dtype=self._dtype,
             name=name,
         )(x)
@@ -74,7 +73,7 @@ class Blocks:
             padding="same",
             use_bias=bias,
             kernel_initializer="he_normal",
-            kernel_regularizer=self._penalty(),
+            kernel_regularizer=self._penalty,
             dtype=self._dtype,
             name=name,
         )(x)
@@ -122,7 +121,7 @@ class Blocks:
             classes,
             1,
             kernel_initializer="glorot_normal",
-            kernel_regularizer=self._penalty(),
+            kernel_regularizer=self._penalty,
             dtype="float32",
             name=name,
         )(x)

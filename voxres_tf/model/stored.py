@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from voxres_tf.errors import ModelError, message
+from voxres_tf.errors import ModelError, message, shortened
 
 Weights = Literal["best", "last"]
 
@@ -86,7 +86,7 @@ def load_weights(model: keras.Model, file: Path) -> None:
             message(
                 file,
                 "weights of the network in config.json",
-                _line(error),
+                shortened(error),
                 "use a run folder as training left it, or remove it and train again",
             )
         ) from error
@@ -110,7 +110,7 @@ def stored_weights(saved_model: Path) -> list[NDArray[np.float32]]:
             message(
                 saved_model / VARIABLES,
                 "the variables of an exported model",
-                _line(error),
+                shortened(error),
                 "install or export the model again",
             )
         ) from error
@@ -147,7 +147,3 @@ def weights_hash(weights: Iterable[Any]) -> str:
     for array in weights:
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

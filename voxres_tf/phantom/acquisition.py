@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from voxres_tf.phantom.field import Field, Floats, random_field, smooth_noise
+from voxres_tf.phantom.field import Floats, random_field, smooth_noise
 from voxres_tf.phantom.randomisation import Artefacts
 
 _RATIO_TOP = (1.0, 1.4)
@@ -109,9 +109,8 @@ def broad_field(
     """
     sides = [n * mm for n, mm in zip(shape, spacing_mm, strict=True)]
     half = (sides[0] / 2, sides[1] / 2, sides[2] / 2)
-    lattice = random_field(rng, half, sigma_mm / 5, sigma_mm)
     points = np.meshgrid(
         *[np.float32((np.arange(n) - n / 2) * mm) for n, mm in zip(shape, spacing_mm, strict=True)],
         indexing="ij",
     )
-    return Field(lattice.values, lattice.origin_mm, lattice.step_mm).at(np.stack(points))
+    return random_field(rng, half, sigma_mm / 5, sigma_mm).at(np.stack(points))

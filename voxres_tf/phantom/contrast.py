@@ -110,7 +110,7 @@ def draw_contrast(rng: np.random.Generator, sequence: str, config: Contrast) -> 
         magnitude = bool(rng.random() < config.magnitude)
         signals = signals / np.abs(signals[[_WHITE, _GREY, _FLUID]]).max()
     else:
-        column = SEQUENCES.index(sequence) // 2
+        column = ("T1", "T2_FLAIR").index(sequence)
         usual = np.array([T1_FLAIR[t][column] for t in Tissue])
         signals = usual ** rng.uniform(*config.power)
         signals[list(_FATTY)] *= rng.uniform(*config.fat)

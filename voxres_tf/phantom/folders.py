@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tqdm import tqdm
 
+from voxres_tf.dataset.layouts import find_subjects
 from voxres_tf.errors import DataError, OutputExistsError, message
 from voxres_tf.files import atomic_path, read_json, remove, write_json
 from voxres_tf.phantom.heads import Head
@@ -40,8 +41,27 @@ def require_no_other(out: Path, *names: str) -> None:
     """
     for name in names:
         if (out / name).exists():
-            rule, then = "one data set in a folder", "choose another folder"
-            raise OutputExistsError(message(out, rule, f"{name} of another", then))
+            _refuse(out, f"{name} of another")
+
+
+def require_no_subjects(out: Path) -> None:
+    """Refuse a folder that holds subjects which are no phantoms, for the same reason.
+
+    Raises:
+        OutputExistsError: if it does.
+    """
+    try:
+        subjects = find_subjects(out)
+    except DataError:
+        return
+    for files in subjects:
+        if not (files.files[0].parent / NOTE_FILE).is_file():
+            _refuse(out, f"subject {files.id} of another")
+
+
+def _refuse(out: Path, received: str) -> NoReturn:
+    rule, then = "one data set in a folder", "choose another folder"
+    raise OutputExistsError(message(out, rule, received, then))
 
 
 def is_of(recipe: Mapping[str, Any], folder: Path) -> bool:

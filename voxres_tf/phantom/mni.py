@@ -41,37 +41,34 @@ class MniHead:
     ) -> MniPerson:
         """Draw a person; see `heads.Head`."""
         anatomy = load_anatomy()
-        return MniPerson(anatomy, draw_individual(rng, anatomy, half_mm, pose, lesions or _LESIONS))
+        deformation = random_deformation(rng, half_mm, pose, _SIZE)
+        folding = (random_field(rng, half_mm, 3.0, 3.5), random_field(rng, half_mm, 3.0, 3.5))
+        drawn = draw_lesions(rng, anatomy.lesion_sites_mm, lesions or _LESIONS)
+        return MniPerson(
+            anatomy,
+            deformation=deformation,
+            folding=folding,
+            atrophy=float(np.exp(rng.normal(np.log(2.0), 0.15))),
+            rim_mm=_thickness(rng, half_mm, 2.1, 0.45),
+            scalp_mm=_thickness(rng, half_mm, 6.5, 1.0),
+            lesions_mm=drawn,
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class MniPerson:
-    """One person over the packaged anatomy; see `heads.Person`."""
-
-    anatomy: Anatomy
-    individual: Individual
-
-    def fractions(self, points_mm: Floats) -> Floats:
-        """Fraction of every tissue at points of the person, float32 [T, ...]."""
-        return fractions(self.anatomy, self.individual, points_mm)
-
-    def brain_mm(self, points_mm: Floats) -> Floats:
-        """Signed distance to the surface of the brain, negative inside."""
-        return self.anatomy.brain_mm.at(self.individual.deformation(points_mm))
-
-
-@dataclass(frozen=True, eq=False)
-class Individual:
-    """What is specific to one subject.
+    """One person over the packaged anatomy; see `heads.Person`.
 
     Attributes:
-        deformation: from its space to the anatomy's.
-        folding: two fields in its space that shift the boundaries of GM and of CSF.
+        anatomy: the common one.
+        deformation: from the person's space to the anatomy's.
+        folding: two fields in the person's space that shift the boundaries of GM and of CSF.
         atrophy: weight of CSF against brain in the sulci; 1 leaves the maps as they are.
         rim_mm, scalp_mm: thickness of the subarachnoid space and of the scalp over the head.
         lesions_mm: float32 [N, 4], centre in MNI space and radius.
     """
 
+    anatomy: Anatomy
     deformation: Deformation
     folding: tuple[Field, Field]
     atrophy: float
@@ -79,56 +76,34 @@ class Individual:
     scalp_mm: Field
     lesions_mm: Floats
 
+    def brain_mm(self, points_mm: Floats) -> Floats:
+        """Signed distance to the surface of the brain, negative inside."""
+        return self.anatomy.brain_mm.at(self.deformation(points_mm))
 
-def draw_individual(
-    rng: np.random.Generator,
-    anatomy: Anatomy,
-    half_mm: tuple[float, float, float],
-    pose: Pose,
-    lesions: Lesions,
-) -> Individual:
-    """Draw a subject whose field of view is a box around 0 with sides of twice `half_mm`."""
-    deformation = random_deformation(rng, half_mm, pose, _SIZE)
-    folding = (random_field(rng, half_mm, 3.0, 3.5), random_field(rng, half_mm, 3.0, 3.5))
-    drawn = draw_lesions(rng, anatomy.lesion_sites_mm, lesions)
-    return Individual(
-        deformation=deformation,
-        folding=folding,
-        atrophy=float(np.exp(rng.normal(np.log(2.0), 0.15))),
-        rim_mm=_thickness(rng, half_mm, 2.1, 0.45),
-        scalp_mm=_thickness(rng, half_mm, 6.5, 1.0),
-        lesions_mm=drawn,
-    )
+    def fractions(self, points_mm: Floats) -> Floats:
+        """Fraction of every tissue at points of the person.
 
+        Args:
+            points_mm: float32 [3, ...] in the person's space.
 
-def fractions(anatomy: Anatomy, individual: Individual, points_mm: Floats) -> Floats:
-    """Fraction of every tissue at points of a subject.
-
-    Args:
-        anatomy: the common one.
-        individual: the subject.
-        points_mm: float32 [3, ...] in the subject's space.
-
-    Returns:
-        float32 [T, ...] in the order of `Tissue`; the sum over tissues is 1.
-    """
-    points = points_mm.reshape(3, -1)
-    place = individual.deformation(points)
-    brain_mm, skin_mm = anatomy.brain_mm.at(place), anatomy.head_mm.at(place)
-    rim_mm = individual.rim_mm.at(points)
-    found = np.zeros((len(Tissue), points.shape[1]), np.float32)
-    intracranial = brain_mm < rim_mm
-    # Most of a scan is air and a fifth is brain, so each part is computed only where it lies.
-    inner = np.flatnonzero(intracranial)
-    found[:, inner] = _intracranial(
-        anatomy, individual, points[:, inner], place[:, inner], brain_mm[inner]
-    )
-    outer = np.flatnonzero(~intracranial & (skin_mm <= 0))
-    bone = brain_mm[outer] < rim_mm[outer] + 6
-    one = _outside(individual, points[:, outer], place[:, outer], bone, skin_mm[outer])
-    found[one, outer] = 1
-    found[Tissue.AIR, ~intracranial & (skin_mm > 0)] = 1
-    return found.reshape(len(Tissue), *points_mm.shape[1:])
+        Returns:
+            float32 [T, ...] in the order of `Tissue`; the sum over tissues is 1.
+        """
+        points = points_mm.reshape(3, -1)
+        place = self.deformation(points)
+        brain_mm, skin_mm = self.anatomy.brain_mm.at(place), self.anatomy.head_mm.at(place)
+        rim_mm = self.rim_mm.at(points)
+        found = np.zeros((len(Tissue), points.shape[1]), np.float32)
+        intracranial = brain_mm < rim_mm
+        # Most of a scan is air and a fifth is brain, so each part is computed only where it lies.
+        inner = np.flatnonzero(intracranial)
+        found[:, inner] = _intracranial(self, points[:, inner], place[:, inner], brain_mm[inner])
+        outer = np.flatnonzero(~intracranial & (skin_mm <= 0))
+        bone = brain_mm[outer] < rim_mm[outer] + 6
+        one = _outside(self, points[:, outer], place[:, outer], bone, skin_mm[outer])
+        found[one, outer] = 1
+        found[Tissue.AIR, ~intracranial & (skin_mm > 0)] = 1
+        return found.reshape(len(Tissue), *points_mm.shape[1:])
 
 
 def _thickness(
@@ -139,14 +114,12 @@ def _thickness(
     return Field(values, field.origin_mm, field.step_mm)
 
 
-def _intracranial(
-    anatomy: Anatomy, individual: Individual, points_mm: Floats, place: Floats, brain_mm: Floats
-) -> Floats:
+def _intracranial(person: MniPerson, points_mm: Floats, place: Floats, brain_mm: Floats) -> Floats:
     """Fractions [T, N] at points inside the skull's inner table."""
-    gm, wm, csf = _matter(anatomy, individual, points_mm, place)
+    gm, wm, csf = _matter(person, points_mm, place)
     stem, cerebellum = _hindbrain(place)
     cerebral = ~(stem | cerebellum)
-    deep, lesion = _deep(place), _lesions(individual, place)
+    deep, lesion = _deep(place), _lesions(person, place)
     ventricular = ventricles(place) & (brain_mm < -5)
     found = np.zeros((len(Tissue), *gm.shape), np.float32)
     found[Tissue.BRAINSTEM] = (gm + wm) * stem
@@ -161,13 +134,11 @@ def _intracranial(
     return found
 
 
-def _matter(
-    anatomy: Anatomy, individual: Individual, points_mm: Floats, place: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _matter(person: MniPerson, points_mm: Floats, place: Floats) -> tuple[Floats, Floats, Floats]:
     """Fractions of GM, WM and CSF, sharper than in the maps of the average; they sum to 1."""
-    gm, wm = anatomy.gm.at(place), anatomy.wm.at(place)
-    csf = np.maximum(1 - gm - wm, 0) * np.float32(individual.atrophy)
-    grey_shift, csf_shift = (np.exp(0.5 * field.at(points_mm)) for field in individual.folding)
+    gm, wm = person.anatomy.gm.at(place), person.anatomy.wm.at(place)
+    csf = np.maximum(1 - gm - wm, 0) * np.float32(person.atrophy)
+    grey_shift, csf_shift = (np.exp(0.5 * field.at(points_mm)) for field in person.folding)
     # The average shows a rim of half grey matter around the ventricles; individuals have none.
     periventricular = ventricles(place) & ~_deep(place)
     gm = np.where(periventricular, np.float32(0.75), np.float32(1.0)) * gm
@@ -177,16 +148,16 @@ def _matter(
 
 
 def _outside(
-    individual: Individual, points_mm: Floats, place: Floats, bone: Mask, skin_mm: Floats
+    person: MniPerson, points_mm: Floats, place: Floats, bone: Mask, skin_mm: Floats
 ) -> NDArray[np.int8]:
     """The one tissue at each point [3, N] between the skull's inner table and the skin."""
-    marbling = individual.folding[1].at(points_mm) > 1.2
+    marbling = person.folding[1].at(points_mm) > 1.2
     found = np.where(marbling, Tissue.FAT, Tissue.MUSCLE).astype(np.int8)
     mirrored = np.stack([np.abs(place[0]), place[1], place[2]])
     found[ellipsoid(mirrored, (33, 62, -36), (12.5, 13, 12.5))] = Tissue.EYE
     found[ellipsoid(place, (0, 58, -50), (11, 22, 22))] = Tissue.AIR
     found[bone] = Tissue.BONE
-    found[skin_mm > -individual.scalp_mm.at(points_mm)] = Tissue.FAT
+    found[skin_mm > -person.scalp_mm.at(points_mm)] = Tissue.FAT
     return found
 
 
@@ -209,8 +180,8 @@ def _hindbrain(place: Floats) -> tuple[Mask, Mask]:
     return stem, below & ~stem
 
 
-def _lesions(individual: Individual, place: Floats) -> Mask:
+def _lesions(person: MniPerson, place: Floats) -> Mask:
     hit = np.zeros(place.shape[1:], np.bool_)
-    for x, y, z, radius in individual.lesions_mm.tolist():
+    for x, y, z, radius in person.lesions_mm.tolist():
         hit |= ellipsoid(place, (x, y, z), (radius, radius, radius))
     return hit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 from voxres_tf.dataset.layouts import MANIFEST_NAME
@@ -18,6 +18,7 @@ from voxres_tf.phantom.folders import (
     is_of,
     named,
     require_no_other,
+    require_no_subjects,
     shown,
     write_folder,
 )
@@ -72,6 +73,7 @@ def write_phantom(
     with locked(out):
         if not any((out / part).exists() for part in series):
             require_no_other(out, MANIFEST_NAME)
+            require_no_subjects(out)
         names = {head: named(head) for head in heads}
         left = []
         for folder, (part, n), head in zip(folders, parts, cycle(heads), strict=False):
@@ -84,6 +86,19 @@ def write_phantom(
             volumes = generate_subject(size, seed, n, test=part == "TestData", head=head)
             write_folder(folder, volumes, recipe)
     return folders
+
+
+def shared_people_note(heads: Sequence[Head], subjects: int, test_subjects: int) -> str | None:
+    """A line about people who are in both series of `write_phantom`, None if there are none.
+
+    Equal maps are one person, whatever their names.
+    """
+    people = [head.sha256 or head.name for head in heads]
+    takes = list(islice(cycle(people), subjects + test_subjects))
+    if not set(takes[:subjects]) & set(takes[subjects:]):
+        return None
+    few = f"anatomies: {len(set(takes))}, subjects: {len(takes)}"
+    return f"TestData has people of TrainingData ({few})"
 
 
 def write_real(out: Path, *, overwrite: bool = False) -> Path:
@@ -107,6 +122,7 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
     with locked(out):
         require_no_other(out, "TrainingData", "TestData", RECIPE_FILE)
+        require_no_subjects(out)
         # Only the manifest is missing if a call was stopped before it.
         made = not (overwrite or manifest.exists()) and is_made(folder, _REAL, ("T1", "labels"))
         if not made:

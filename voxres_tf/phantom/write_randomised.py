@@ -20,6 +20,7 @@ from voxres_tf.phantom.folders import (
     named,
     read_note,
     require_no_other,
+    require_no_subjects,
     shown,
     write_folder,
 )
@@ -71,6 +72,8 @@ def write_randomised(
     }
     with locked(out):
         require_no_other(out, "TrainingData", "TestData")
+        if not overwrite:
+            require_no_subjects(out)
         folders = [out / str(n) for n in range(1, subjects + 1)]
         goes_on = not overwrite and read_note(out / RECIPE_FILE) == recipe
         made = [goes_on and is_made(folder, recipe, _VOLUMES) for folder in folders]

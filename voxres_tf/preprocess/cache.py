@@ -20,11 +20,8 @@ from voxres_tf.labels import scheme
 from voxres_tf.preprocess.channels import prepare
 from voxres_tf.volume import image_parts
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Increases whenever the same files and config would give different channels."""
-
-RESAMPLED_FORMAT = 1
-"""Increases whenever only resampled channels would be different."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +121,13 @@ def cache_key(files: SubjectFiles, config: PreprocessConfig) -> str:
 
     File names and locations are not part of it, nor is the subject's id.
     """
-    resampled = {"resampled": RESAMPLED_FORMAT} if config.resolution else {}
     return json_hash(
-        resampled
-        | {
+        {
             "format": CACHE_FORMAT,
             "images": {m: _content(files.images[m]) for m in config.modalities},
             "labels": _content(files.labels) if files.labels else None,
             "scheme": scheme(files.scheme).meaning,
-            # Fields that are None were added later and change nothing: older entries stay valid.
-            "config": config.model_dump(mode="json", exclude_none=True),
+            "config": config.model_dump(mode="json"),
         }
     )
 

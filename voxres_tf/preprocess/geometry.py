@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from voxres_tf.config import Resolution
-from voxres_tf.dataset.checks import PLAUSIBLE_MM
 from voxres_tf.dataset.regrid import smoothing_sigma
 from voxres_tf.errors import DataError, message
 from voxres_tf.grid import Grid
+from voxres_tf.headers import PLAUSIBLE_MM
 
 TOLERANCE_MM = 1e-3
 """A spacing this close to a range counts as inside it, since headers keep few digits."""
 
 LEAST_MM = PLAUSIBLE_MM[0]
 MOST_VOXELS = 2**28
-"""Smaller voxels and larger working grids come from headers in a wrong unit, not from heads."""
+"""Larger working grids come from headers in a wrong unit, not from heads."""
 
 PARTS = 10**6
 """Voxel counts are first rounded to multiples of 1 / PARTS, so that the last digit of a spacing

@@ -10,30 +10,29 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from voxres_tf.config import RunConfig
+from voxres_tf.config import RunConfig, TrainingConfig
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, VoxResError, message
 from voxres_tf.files import locked, write_json
-from voxres_tf.model.network import build_network, outputs_of
+from voxres_tf.inference.tiling import Tiling
 from voxres_tf.model.stored import saved_step
 from voxres_tf.preprocess.cache import CachedSubject, cached
-from voxres_tf.start import Start
+from voxres_tf.start import Start, tile_of
 from voxres_tf.training import callbacks as cb
 from voxres_tf.training.averages import RawWeights, save_weights
+from voxres_tf.training.build import compiled
 from voxres_tf.training.checkpoint import restore_state
 from voxres_tf.training.crops import subject_of
 from voxres_tf.training.finite import FiniteGuard
 from voxres_tf.training.history import columns, mean_val_dice, read_history
-from voxres_tf.training.losses import (
-    build_losses,
-    build_metrics,
-    build_optimizer,
-    build_running_means,
-    l2_in_loss,
-)
 from voxres_tf.training.pipeline import crop_dataset
-from voxres_tf.training.rules import require_norm, require_one_stage, require_sound_kernels
+from voxres_tf.training.rules import (
+    require_equal_parts,
+    require_norm,
+    require_one_stage,
+    require_sound_kernels,
+)
 from voxres_tf.training.run import (
     Resume,
     RunFolder,
@@ -85,7 +84,7 @@ def train(
         raise TrainingError(message(run, "subjects to learn from", "none", "name some"))
     require_classes(config, [*subjects, *val])
     require_one_stage(config)
-    require_sound_kernels(config.training, on_cpu=not training_devices())
+    _require_hardware(config.training)
     folder = RunFolder(run)
     with locked(run):
         check_resume(folder, config, resume)
@@ -107,7 +106,7 @@ def train_prepared(subjects: Sequence[CachedSubject], run: Path, config: RunConf
         config: all settings.
     """
     folder = RunFolder(run)
-    require_sound_kernels(config.training, on_cpu=not training_devices())
+    _require_hardware(config.training)
     with locked(run):
         check_resume(folder, config, "auto")
         require_norm(folder, config, None)
@@ -132,22 +131,9 @@ def _fit(
     if not resumed:
         folder.forget()
     write_json(folder.config, config.model_dump(mode="json"))
-    training, outputs = config.training, outputs_of(config.model)
-    keras.utils.set_random_seed(training.seed)
-    tf.config.experimental.enable_op_determinism()
-    strategy = _strategy(training.batch)
-    with strategy.scope():
-        model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))
-        if training.frozen_norm:
-            _freeze_norm(model)
-        losses = build_losses(training, outputs)
-        model.compile(
-            optimizer=build_optimizer(training),
-            loss=losses,
-            weighted_metrics=build_metrics(losses),
-        )
-        model.optimizer.build(model.trainable_variables)
-        build_running_means(model)
+    training = config.training
+    with _strategy().scope():
+        model, losses = compiled(config)
     step, metrics = 0, {}
     if resumed:
         step = saved_step(folder.state)
@@ -164,7 +150,7 @@ def _fit(
             epoch = counter.step // training.steps_per_epoch
             end = min((epoch + 1) * training.steps_per_epoch, training.steps)
             model.fit(
-                crop_dataset(learning, training, outputs, counter.step, end, faults),
+                crop_dataset(learning, training, list(losses), counter.step, end, faults),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=[*callbacks, progress],
@@ -202,7 +188,8 @@ def _callbacks(
     best = max((d for row in rows if (d := mean_val_dice(row)) is not None), default=-1.0)
     validation = []
     if held_out:
-        measure = partial(mean_dice, network_function(model), held_out, config)
+        tiling = Tiling(tile_of(folder.path, training.crop))
+        measure = partial(mean_dice, network_function(model), held_out, config, tiling)
         validation = [cb.Validation(measure, training, best, folder.best)]
     guard = FiniteGuard(counter, training, subjects_of_step)
     decay = [cb.AuxiliaryWeightDecay(losses, lambda e: auxiliary_weight(training, e))]
@@ -217,21 +204,16 @@ def _callbacks(
     ]
 
 
-def _freeze_norm(model: keras.Model) -> None:
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+def _require_hardware(training: TrainingConfig) -> None:
+    devices = training_devices()
+    require_sound_kernels(training, on_cpu=not devices)
+    require_equal_parts(training.batch, len(devices))
 
 
-def _strategy(batch: int) -> tf.distribute.Strategy:
+def _strategy() -> tf.distribute.Strategy:
     devices = training_devices()
     if len(devices) < 2:
         return tf.distribute.get_strategy()
-    if batch % len(devices):
-        rule = f"batches are shared out to {len(devices)} devices in equal parts"
-        raise TrainingError(
-            message("batch", rule, batch, f"choose a multiple of {len(devices)}: --batch")
-        )
     return tf.distribute.MirroredStrategy(devices)
 
 

@@ -55,7 +55,7 @@ def read_history(path: Path) -> list[Row]:
     """
     if not path.is_file():
         return []
-    (_, header), *lines = read_csv(path) or [(1, [])]
+    header, lines = read_csv(path)
     if not {"epoch", "step"} <= set(header):
         rule, received = "columns epoch and step", ",".join(header) or "an empty file"
         raise DataError(message(path, rule, received, "start a new run"))

@@ -29,7 +29,6 @@ def voxel_cross_entropy(classes: Any, logits: Any) -> Any:
     )
 
 
-@keras.saving.register_keras_serializable(package="voxres")
 class VoxelCrossEntropy(keras.losses.Loss):
     """Mean of `voxel_cross_entropy` over the voxels of non-zero sample weight, times `weight`.
 
@@ -44,10 +43,6 @@ class VoxelCrossEntropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Weighted cross-entropy of every voxel, float32 [B, X, Y, Z]."""
         return self.weight * voxel_cross_entropy(y_true, y_pred)
-
-    def get_config(self) -> dict[str, Any]:
-        """The current weight and the name."""
-        return {"weight": float(self.weight), "name": self.name}
 
 
 class MeanLoss(keras.metrics.Mean):

@@ -7,16 +7,9 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from voxres_tf.config import RunConfig
-from voxres_tf.model.network import build_network, outputs_of
-from voxres_tf.training.losses import (
-    build_losses,
-    build_optimizer,
-    build_running_means,
-    l2_in_loss,
-)
+from voxres_tf.training.build import compiled
 
 WARM_UP, TIMED = 2, 3
 
@@ -41,16 +34,10 @@ class Pace:
 def measure_pace(config: RunConfig) -> Pace:
     """Time the start of a training and a few of its steps, on noise."""
     start = time.perf_counter()
-    training, outputs = config.training, outputs_of(config.model)
-    # As in training: Keras compiles different steps if operations need not be deterministic.
-    keras.utils.set_random_seed(training.seed)
-    tf.config.experimental.enable_op_determinism()
-    model = build_network(config.model, precision=training.precision, l2=l2_in_loss(training))
-    model.compile(optimizer=build_optimizer(training), loss=build_losses(training, outputs))
-    build_running_means(model)
-    shape = (training.batch, *training.crop)
+    model, losses = compiled(config)
+    shape = (config.training.batch, *config.training.crop)
     image = np.random.default_rng(0).standard_normal((*shape, config.model.in_channels), np.float32)
-    targets = dict.fromkeys(outputs, np.zeros(shape, np.uint8))
+    targets = dict.fromkeys(losses, np.zeros(shape, np.uint8))
     ends = [start]
     for _ in range(WARM_UP + TIMED):
         model.train_on_batch(image, targets)

@@ -49,3 +49,15 @@ def require_sound_kernels(training: TrainingConfig, *, on_cpu: bool) -> None:
                 "choose a larger crop or float32",
             )
         )
+
+
+def require_equal_parts(batch: int, devices: int) -> None:
+    """Refuse a batch that several devices cannot share equally.
+
+    Raises:
+        TrainingError: if it is not a multiple of their number.
+    """
+    if devices > 1 and batch % devices:
+        rule = f"batches are shared out to {devices} devices in equal parts"
+        then = f"choose a multiple of {devices}: --batch"
+        raise TrainingError(message("batch", rule, batch, then))

@@ -170,10 +170,9 @@ def check_same_data(
         rule, then = "the summary.json that it began with", "put it back, or start a new run"
         raise TrainingError(message(folder.path, rule, "none", then))
     before = read_summary(folder.path)
-    validation = _keys(held_out)
     for part, keys, known in (
         ("training", _keys(learning), before.get("data")),
-        ("validation", validation, before.get("validation_data", validation)),
+        ("validation", _keys(held_out), before.get("validation_data")),
     ):
         if keys != known:
             rule = f"a resumed run keeps its {part} subjects"

@@ -39,16 +39,14 @@ def begin_with(model: keras.Model, config: RunConfig, start: Start) -> Record:
     Args:
         model: built by `build_network` from the config, with its random weights.
         config: config of the new training.
-        start: the source.
+        start: the source, whose network matches the config (`Start.require_match`).
 
     Returns:
         What summary.json says about the source.
 
     Raises:
-        ConfigError: if the two networks differ in anything else.
         ModelError: if the source's weights cannot be read or are not those of its contract.
     """
-    start.require_match(config)
     source = _source_network(start)
     known, wanted = start.preprocess.channels, config.preprocess.channels
     weighty = [layer for layer in model.layers if layer.weights]
@@ -129,7 +127,7 @@ def recorded(folder: RunFolder, start: Start | None) -> Record:
                 "leave --init as it was, or start a new run",
             )
         )
-    return {"init_patch": list(start.patch)} | record
+    return record
 
 
 def _source_network(start: Start) -> keras.Model:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,30 +19,31 @@ from voxres_tf.training.run import RunFolder
 
 
 def mean_dice(
-    network: TileFunction, subjects: Sequence[CachedSubject], config: RunConfig
+    network: TileFunction, subjects: Sequence[CachedSubject], config: RunConfig, tiling: Tiling
 ) -> dict[str, float | None]:
     """Mean Dice of each class but the background over the subjects, ignoring unscored voxels.
 
     Args:
         network: tiles -> probabilities, see `network_function`.
         subjects: subjects whose whole volumes are segmented.
-        config: config of the run; the tile is the training crop.
+        config: config of the run.
+        tiling: tiles and overlap.
 
     Returns:
         Class name -> mean, None if no subject's reference has the class. A subject in which the
         network misses the class counts as 0.
     """
-    classes = config.model.classes
-    scores: list[list[float]] = [[] for _ in range(1, classes)]
+    found: dict[str, list[float]] = {name: [] for name in config.classes[1:]}
     for subject in subjects:
-        probabilities = _tiled(network, subject.channels(), config)
+        probabilities = predict_tiled(subject.channels(), network, config.model.classes, tiling)
         labels = probabilities.argmax(-1)
-        for number in range(1, classes):
-            score = _dice(labels, subject, number)
-            if score is not None:
-                scores[number - 1].append(score)
-    means = [float(np.mean(values)) if values else None for values in scores]
-    return dict(zip(config.classes[1:], means, strict=True))
+        classes, scored = np.asarray(subject.classes), np.asarray(subject.scored)
+        for number, name in enumerate(found, 1):
+            reference = (classes == number) & scored
+            if reference.any():
+                # Otherwise weights that miss a tissue would be judged by the others alone.
+                found[name].append(dice((labels == number) & scored, reference) or 0.0)
+    return {name: float(np.mean(values)) if values else None for name, values in found.items()}
 
 
 def segment(
@@ -59,7 +59,8 @@ def segment(
     Returns:
         float32 [X, Y, Z, K].
     """
-    return _tiled(network_function(model), image, config)
+    tiling = Tiling(config.training.crop)
+    return predict_tiled(image, network_function(model), config.model.classes, tiling)
 
 
 def load_network(run: RunFolder, config: RunConfig) -> keras.Model:
@@ -86,18 +87,3 @@ def network_function(model: keras.Model) -> TileFunction:
     spec = tf.TensorSpec((None, None, None, None, model.input_shape[-1]), tf.float32)
     concrete = forward.get_concrete_function(spec)
     return lambda tiles: np.asarray(concrete(tf.constant(tiles)))
-
-
-def _tiled(
-    network: TileFunction, image: NDArray[np.float32], config: RunConfig
-) -> NDArray[np.float32]:
-    return predict_tiled(image, network, config.model.classes, Tiling(config.training.crop))
-
-
-def _dice(labels: Any, subject: CachedSubject, number: int) -> float | None:
-    scored = np.asarray(subject.scored)
-    reference = (np.asarray(subject.classes) == number) & scored
-    if not reference.any():
-        return None
-    # Otherwise weights that miss a tissue would be judged by the others and could pass for best.
-    return dice((labels == number) & scored, reference) or 0.0

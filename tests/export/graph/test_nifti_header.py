@@ -76,7 +76,7 @@ def placed(kind, order="<"):
         header.set_sform(OBLIQUE, 2)
         header["pixdim"][1:4] = 0, np.nan, 0
     elif kind == "odd spacing":
-        header["pixdim"][:4] = 0.3, -2, 0, 4
+        header["pixdim"][:4] = 0.3, -2, 0.5, 4
         header["qform_code"] = 1
     else:
         header["sform_code"], header["qform_code"] = 6, -1
@@ -200,6 +200,8 @@ NIFTI = "voxres: t1: a file in NIfTI-1 format, .nii or .nii.gz. Received: "
         (changed(sform_code=1), r"t1: an affine that can be inverted. Received: \[\[0 0 0 0\]"),
         (changed(sform_code=1, srow_x=np.nan), "t1: an affine that can be inverted"),
         (changed(qform_code=1, quatern_b=1.5), "t1: an affine that can be inverted"),
+        (changed(pixdim=(1, 1, 1, 0, 1, 1, 1, 1)), r"above 0 in pixdim.*Received: \[1 1 0\]"),
+        (changed(qform_code=1, pixdim=(1, 0, 1, 1, 1, 1, 1, 1)), r"above 0 in pixdim"),
         (scaled(4), SIZES + r"\[1.12 1.12 1.12\] mm by the sform, \[1 1 1\] mm by pixdim. Mend"),
         (scaled(1, qform=1), SIZES),
     ],

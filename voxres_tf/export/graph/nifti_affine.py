@@ -51,6 +51,12 @@ class Transforms:
         untouched = (sform == SCANNER_CODE) & (qform == 0) & tf.reduce_all(stated == 1)
         return (sform == 0) | untouched | ~tf.reduce_any(differ)
 
+    def sizes_stated(self) -> Tensor:
+        """Whether pixdim gives the voxel sizes, if no sform does."""
+        stated = tf.abs(self.pixdim[1:])
+        given = tf.reduce_all(tf.math.is_finite(stated) & (stated > 0))
+        return given | (tf.unstack(self._known_codes())[1] > 0)
+
     def affine(self, shape: Tensor) -> Tensor:
         """Voxel -> mm by the sform if it has a code, else the qform if that has one, else Analyze.
 

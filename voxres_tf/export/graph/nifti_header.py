@@ -19,6 +19,7 @@ from voxres_tf.headers import (
     OFFSET_RULE,
     SIZES_RULE,
     SIZES_STEP,
+    STATED_RULE,
     UNIT_BITS,
     UNITS,
     UNITS_RULE,
@@ -91,8 +92,8 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
     Raises:
         tf.errors.InvalidArgumentError: when run, naming the rule that it breaks: a NIfTI-1 header
             of a single file, three axes (others of length 1), a datatype of `DATATYPES`, voxels
-            that start after the header, sizes in mm, a finite intercept, an invertible affine, a
-            sform with the voxel sizes that pixdim states.
+            that start after the header, sizes in mm that pixdim or a sform gives, a finite
+            intercept, an invertible affine, a sform with the voxel sizes that pixdim states.
     """
     raw, little = _checked_kind(raw, name)
     fields = _Fields(raw, little)
@@ -120,6 +121,12 @@ def read_header(raw: Tensor, name: Tensor) -> Header:
         (tf.reduce_all(unit != list(UNITS)), UNITS_RULE, ("unit {}", unit), UNITS_STEP),
         (behind, OFFSET_RULE.format(FIRST_VOXEL), ("{}", offset), "mend the header"),
         (~scaled | tf.math.is_finite(inter), "a finite scl_inter", ("{}", inter), "set it to 0"),
+        (
+            transforms.sizes_stated(),
+            STATED_RULE,
+            ("{}", tf.abs(transforms.pixdim[1:])),
+            "mend the header",
+        ),
         (sound, "an affine that can be inverted", ("{}", affine), "mend the header"),
         (~sound | transforms.sizes_agree(), SIZES_RULE, _sizes(transforms), SIZES_STEP),
     ]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.volumes import written
-from voxres_tf.inference.tiling import blend_window
+from voxres_tf.inference.tiling import blend_window, largest_step
 
 
 def predict_tiled(
@@ -90,7 +90,7 @@ class _Axis:
 
 def _axis(size: Tensor, tile: int, overlap: float) -> _Axis:
     padded = tf.maximum(size, tile)
-    step = max(1, int(tile * (1 - overlap)))
+    step = largest_step(tile, overlap)
     gaps = (padded - tile + step - 1) // step
     starts = tf.range(gaps + 1) * (padded - tile) // tf.maximum(gaps, 1)
     places = starts[:, None] + tf.range(tile)
