@@ -54,7 +54,8 @@ def command(
     from voxres_tf.dataset.layouts import find_subjects
 
     subjects = find_subjects(data, layout=layout)
-    config = run_config(modalities_of(subjects), **options)
+    available = modalities_of(subjects)
+    config = run_config(available, **options)
     parts = folds_of(subjects, config.training.seed, folds=folds, splits=splits)
     how = AutoContext(context, first_stage)
 
@@ -62,7 +63,7 @@ def command(
     from voxres_tf.crossval.run import cross_validate
     from voxres_tf.evaluation.tables import dice_in_short
 
-    rows = table_rows(config, ablation=ablation, how=how if two_stages else None)
+    rows = table_rows(config, available, ablation=ablation, how=how if two_stages else None)
     for results in cross_validate(subjects, run, rows, parts, engine=engine, say=click.echo):
         click.echo(f"{results.name}: {dice_in_short(results)}")
     click.echo(f"Next: voxres tables {run}")

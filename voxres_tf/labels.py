@@ -118,7 +118,7 @@ SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
 def _plain(code: object) -> object:
     if isinstance(code, str) and not re.fullmatch(r"0|-?[1-9][0-9]*", code):
         raise ValueError("a code is a whole number, written as 7, not as 07, 7.0 or +7")
-    return code
+    return int(code) if isinstance(code, str) else code
 
 
 _Code = Annotated[int, BeforeValidator(_plain)]

@@ -55,7 +55,7 @@ def parse(
 
     Args:
         kind: the config's class.
-        values: a mapping, or JSON text.
+        values: a mapping, or JSON text, in which true is no number and "12" no 12.
         where: the file or command that the values come from.
         error: kind of the error that is raised if they break a rule.
 
@@ -64,7 +64,7 @@ def parse(
     """
     try:
         if isinstance(values, str | bytes):
-            return kind.model_validate_json(values)
+            return kind.model_validate_json(values, strict=True)
         return kind.model_validate(values)
     except ValidationError as cause:
         found = cause.errors(include_url=False)

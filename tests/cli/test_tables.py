@@ -27,7 +27,7 @@ def runs(tmp_path):
     """A cross-validation of two rows, and a file beside it."""
     write(tmp_path / "cv/scores/t1.csv", 0.8)
     write(tmp_path / "cv/scores/all.csv", 0.9)
-    write_rows(tmp_path / "cv", [("T1", "scores/t1.csv"), ("all", "scores/all.csv")])
+    write_rows(tmp_path / "cv", {"T1": "scores/t1.csv", "all": "scores/all.csv"})
     write(tmp_path / "mine.csv", 0.7, "12")
     return tmp_path
 

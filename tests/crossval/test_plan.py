@@ -53,13 +53,20 @@ def test_auto_context_inside_leave_one_out_is_ten_and_five_and_five_trainings():
 
 
 def test_the_five_rows_of_table_1_share_their_trainings():
-    rows = table_rows(CONFIG, ablation=True, how=AutoContext())
+    rows = table_rows(CONFIG, CONFIG.preprocess.modalities, ablation=True, how=AutoContext())
     names = ["T1", "T1-IR", "T2-FLAIR", "All", "All + auto-context"]
     assert [row.name for row in rows] == names
     assert rows[4].file == "scores/all-auto-context.csv"
     found = [cascades(cross_validation(r.name, r.config, FIVE, LOO, r.how)) for r in rows]
     # 4 rows of 5, and 10 + 5 more: the first stage of the last row is the row before it.
     assert len(trained_for(c for row in found for c in row)) == 35
+
+
+def test_a_row_of_some_modalities_is_called_by_them():
+    config = CONFIG.updated(preprocess={"modalities": ("t1", "flair")})
+    rows = table_rows(config, ("t1", "t1-ir", "flair"), ablation=False, how=AutoContext())
+    assert [row.name for row in rows] == ["T1 + T2-FLAIR", "T1 + T2-FLAIR + auto-context"]
+    assert rows[0].file == "scores/t1-t2-flair.csv"
 
 
 def test_maps_come_from_the_network_without_the_subject():

@@ -61,7 +61,7 @@ def table(out):
 
 def test_cross_validation_with_two_stages(subjects, config, tmp_path, trained):
     said = []
-    rows = table_rows(config, ablation=False, how=AutoContext())
+    rows = table_rows(config, config.preprocess.modalities, ablation=False, how=AutoContext())
     results = cross_validate(subjects, tmp_path / "cv", rows, LOO, say=said.append)
     # Stage 1 without a fold, stage 1 without two folds, stage 2 without a fold.
     assert sorted(trained) == sorted(
@@ -80,7 +80,7 @@ def test_cross_validation_with_two_stages(subjects, config, tmp_path, trained):
 
 
 def test_an_interruption_anywhere_changes_nothing(subjects, config, tmp_path, trained, monkeypatch):
-    rows = table_rows(config, ablation=False, how=AutoContext())
+    rows = table_rows(config, config.preprocess.modalities, ablation=False, how=AutoContext())
     cross_validate(subjects, tmp_path / "whole", rows, LOO)
     original, left = engines.carry_out, {"tasks": 0}
 

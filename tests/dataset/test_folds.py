@@ -54,6 +54,8 @@ def test_a_file_names_the_folds(tmp_path):
         ("id,fold\na,1\nb,2\n", "header subject,fold. Received: id, fold"),
         ("subject,fold\na,\nb,2\n", "a subject and its fold on every line"),
         ("subject,fold\na,1\nb, \n", "fold, empty in line 3"),
+        ("subject,fold,fold\na,1,x\nb,2,x\n", "each column once"),
+        ("subject,fold\na,1,x\nb,2\n", "more cells in line 2"),
     ],
 )
 def test_faults_of_a_file_are_named(tmp_path, text, fault):

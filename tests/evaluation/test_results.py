@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from voxres_tf.errors import DataError
@@ -43,6 +45,8 @@ def test_values_are_those_that_are_defined():
         ([score("1", "GM", 0.9, float("nan"), 1.0)], "subject 1: finite figures"),
         ([score("1", "GM", 0.9, 1.0, float("inf"))], "subject 1: finite figures"),
         ([score("1", "GM", None, -1.0, 1.0)], "subject 1: finite figures"),
+        ([replace(score("1", "GM", 0.9, 1.0, 1.0), ref_ml=float("nan"))], "figures and volumes"),
+        ([replace(score("1", "GM", 0.9, 1.0, 1.0), pred_ml=-5.0)], "figures and volumes"),
     ],
 )
 def test_faulty_scores(tmp_path, scores, fault):

@@ -24,7 +24,7 @@ def test_arguments_without_name_or_file(argument):
 
 
 def test_a_folder_has_the_rows_that_were_written(tmp_path):
-    write_rows(tmp_path / "cv", [("T1", Path("scores/t1.csv")), ("T1+T2", "scores/all.csv")])
+    write_rows(tmp_path / "cv", {"T1": Path("scores/t1.csv"), "T1+T2": "scores/all.csv"})
     assert json.loads((tmp_path / "cv/rows.json").read_text()) == {
         "rows": [
             {"name": "T1", "scores": "scores/t1.csv"},
@@ -38,15 +38,23 @@ def test_a_folder_has_the_rows_that_were_written(tmp_path):
     ]
 
 
+def test_rows_stay_as_long_as_their_scores_do(tmp_path):
+    write_rows(tmp_path, {"All": "all.csv", "Two": "two.csv", "Gone": "gone.csv"})
+    (tmp_path / "all.csv").touch()
+    (tmp_path / "two.csv").touch()
+    write_rows(tmp_path, {"T1": "t1.csv", "All": "all.csv"})
+    assert [name for name, _ in read_rows(str(tmp_path))] == ["T1", "All", "Two"]
+
+
 def test_a_folder_may_have_an_equals_sign(tmp_path):
-    write_rows(tmp_path / "rate=0.1", [("a", "a.csv")])
+    write_rows(tmp_path / "rate=0.1", {"a": "a.csv"})
     assert read_rows(str(tmp_path / "rate=0.1")) == [("a", tmp_path / "rate=0.1/a.csv")]
 
 
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=4, unique_by=lambda row: row[0]))
 def test_rows_come_back(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("cv")
-    write_rows(folder, rows)
+    write_rows(folder, dict(rows))
     assert read_rows(str(folder)) == [(name, folder / path) for name, path in rows]
 
 
@@ -79,7 +87,7 @@ def test_faulty_rows(tmp_path, text, fault):
         read_rows(str(tmp_path))
 
 
-@pytest.mark.parametrize("rows", [[], [("", "a.csv")], [("a", "/a.csv")], [("a", "b"), ("a", "c")]])
+@pytest.mark.parametrize("rows", [{}, {"": "a.csv"}, {"a": "/a.csv"}])
 def test_what_could_not_be_read_is_not_written(tmp_path, rows):
     with pytest.raises(DataError, match=r"rows\.json"):
         write_rows(tmp_path, rows)

@@ -150,7 +150,12 @@ def test_versions_count_up_and_are_not_replaced(tiny_run, tmp_path):
     assert (contract.name, contract.version) == ("other", 5)
     with pytest.raises(OutputExistsError, match="Choose another version"):
         export_run(tiny_run, output, version=4)
-    assert sorted(p.name for p in output.iterdir()) == [".partial-9", "4", "5", "notes"]
+    (output / "4").rename(output / "004")
+    with pytest.raises(OutputExistsError, match=r"004: exported versions are not replaced"):
+        export_run(tiny_run, output, version=4)
+    with pytest.raises(OutputExistsError, match="Received: one of its versions"):
+        export_run(tiny_run, output / "5")
+    assert sorted(p.name for p in output.iterdir()) == [".partial-9", "004", "5", "notes"]
 
 
 @pytest.mark.usefixtures("no_fresh_process")

@@ -32,6 +32,15 @@ def weight(model: keras.Model) -> float:
     return float(model.layers[0].kernel.numpy()[0, 0])
 
 
+def test_without_an_update_there_is_no_average() -> None:
+    model = one_weight(0.75)
+    model.optimizer.build(model.trainable_variables)
+    model.layers[0].kernel.assign(2 * ONES)
+    with averaged(model):
+        assert weight(model) == 2
+    assert weight(model) == 2
+
+
 def test_the_average_and_the_raw_weights_again() -> None:
     model = one_weight(0.75)
     for _ in range(3):

@@ -150,6 +150,23 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
     assert not ema or not np.array_equal(raw[0], average[0])
 
 
+def test_losses_of_a_run_that_is_made_longer_are_not_weighted_twice(
+    subjects: list[SubjectFiles],
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = config.updated(training={"checkpoint_minutes": 1e-9})
+    with monkeypatch.context() as patch:
+        kill_at(7, patch)
+        with pytest.raises(KilledError):
+            fit.train(subjects[:2], tmp_path / "run", config)
+    # The weight of the second of three epochs is 32 times that of the second of two.
+    run = fit.train(subjects[:2], tmp_path / "run", config.updated(training={"steps": 12}))
+    first, second, _ = (row["aux1_loss"] for row in rows(run))
+    assert second > first / 2
+
+
 def test_a_finished_run_is_left_as_it_is_but_steps_may_grow(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:

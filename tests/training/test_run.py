@@ -13,11 +13,12 @@ from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, TrainingError, VoxResError
 from voxres_tf.files import write_json
+from voxres_tf.model.stored import STEP
 from voxres_tf.start import read_summary
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.checkpoint import restore_state
 from voxres_tf.training.history import read_history
-from voxres_tf.training.run import RunFolder, check_resume
+from voxres_tf.training.run import NETWORKS_FOLDER, RunFolder, check_resume
 
 
 def test_a_training_has_the_classes_of_its_labels(
@@ -118,6 +119,25 @@ def test_what_a_run_left_that_had_no_checkpoint_is_not_the_next_ones(
     with pytest.raises(TrainingError, match=r"the state\.npz of its weights"):
         fit.train(subjects[:2], tmp_path, config)
     assert (tmp_path / "last.weights.h5").read_bytes() == last
+
+
+def test_a_run_does_not_end_where_it_stopped_within_an_epoch(tmp_path: Path) -> None:
+    config = RunConfig().updated(training={"steps": 20, "steps_per_epoch": 10})
+    folder = RunFolder(tmp_path)
+    write_json(folder.config, config.model_dump(mode="json"))
+    np.savez(folder.state, **{STEP: np.int64(17)})
+    short, longer = (config.updated(training={"steps": steps}) for steps in (17, 18))
+    with pytest.raises(TrainingError, match=r"more than the 17 steps that were made.*Ask for more"):
+        check_resume(folder, short, "auto")
+    check_resume(folder, longer, "auto")
+    write_json(folder.config, short.model_dump(mode="json"))  # it was done
+    check_resume(folder, short, "auto")
+
+
+def test_a_training_does_not_begin_among_those_of_a_cross_validation(tmp_path: Path) -> None:
+    (tmp_path / NETWORKS_FOLDER).mkdir()
+    with pytest.raises(TrainingError, match="one of voxres auto-context or cross-validate"):
+        check_resume(RunFolder(tmp_path), RunConfig(), "auto")
 
 
 @pytest.mark.parametrize("name", ["best.weights.h5", "history.csv", "config.json"])

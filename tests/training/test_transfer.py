@@ -20,7 +20,7 @@ from voxres_tf.export.stages import load_stages
 from voxres_tf.files import write_json
 from voxres_tf.model.network import build_network
 from voxres_tf.schema import load
-from voxres_tf.start import read_start
+from voxres_tf.start import read_start, tile_of
 from voxres_tf.training import fit
 from voxres_tf.training.transfer import NEW_CHANNEL, begin_with, by_name
 
@@ -161,7 +161,7 @@ def test_validation_has_the_tiles_with_which_the_model_will_predict(
     config = config.updated(training={"steps": 1, "validate_every": 1})
     start = replace(read_start(tiny_run), patch=(8, 48, 64))
     run = fit.train(subjects[:1], tmp_path / "run", config, val=subjects[1:2], start=start)
-    assert seen == [load_stages(run).patch]
+    assert seen == [tile_of(run, config.training.crop)]
     assert seen != [config.training.crop]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxres_tf.config import RunConfig
@@ -31,16 +32,20 @@ class RowSpec:
         return f"scores/{'-'.join(words)}.csv"
 
 
-def table_rows(config: RunConfig, *, ablation: bool, how: AutoContext | None) -> list[RowSpec]:
-    """A row for all modalities of the config and, if requested, rows before and after it.
+def table_rows(
+    config: RunConfig, available: Sequence[str], *, ablation: bool, how: AutoContext | None
+) -> list[RowSpec]:
+    """A row for the modalities of the config and, if requested, rows before and after it.
 
     Args:
         config: config of the (first) stage.
+        available: modalities of the data set; a row of all of these is called "All".
         ablation: put a row for each modality alone before it, if there are several.
         how: put a row with this second stage after it; None for no such row.
     """
     modalities = config.preprocess.modalities
-    together = "All" if len(modalities) > 1 else _TITLES[modalities[0]]
+    every = len(modalities) > 1 and set(available) <= set(modalities)
+    together = "All" if every else " + ".join(_TITLES[name] for name in modalities)
     single = modalities if ablation and len(modalities) > 1 else ()
     rows = [
         RowSpec(_TITLES[name], config.updated(preprocess={"modalities": (name,)}))

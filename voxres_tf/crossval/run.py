@@ -81,7 +81,7 @@ def cross_validate(
         for row, found in scores.items():
             write_json(_note(out, row), notes[row])
             write_scores(out / row.file, found)
-        write_rows(out, [(row.name, row.file) for row in rows])
+        write_rows(out, {row.name: row.file for row in rows})
         return [Results(row.name, tuple(found)) for row, found in scores.items()]
 
 

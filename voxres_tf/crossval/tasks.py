@@ -16,7 +16,7 @@ from voxres_tf.crossval.plan import Case
 from voxres_tf.evaluation.scores import Score, read_scores, score_subject, write_scores
 from voxres_tf.files import atomic_path
 from voxres_tf.preprocess.cache import CachedSubject
-from voxres_tf.training.run import RunFolder
+from voxres_tf.training.run import NETWORKS_FOLDER, RunFolder
 
 NAME_LENGTH = 16
 """Number of hexadecimal digits of a key in a file name."""
@@ -36,7 +36,7 @@ class Store:
 
     def run(self, network: Network) -> RunFolder:
         """The run folder in which a network is trained."""
-        return RunFolder(self.folder / "networks" / network.key[:NAME_LENGTH])
+        return RunFolder(self.folder / NETWORKS_FOLDER / network.key[:NAME_LENGTH])
 
     def map(self, network: Network, subject: str) -> Path:
         """The file of a subject's probability map, float16 [X, Y, Z, K]."""

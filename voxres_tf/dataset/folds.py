@@ -55,6 +55,11 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
             than two folds.
     """
     header, lines = read_csv(path)
+    surplus = [f"line {n}" for n, cells in lines if any(cells[len(header) :])]
+    if surplus or len(set(header)) < len(header):
+        rule, received = "each column once, and a cell for each", f"{','.join(header)}"
+        received += f"; more cells in {', '.join(surplus)}" if surplus else ""
+        raise DataError(message(path, rule, received, "mend these lines"))
     rows = [dict(zip(header, cells, strict=False)) for _, cells in lines]
     pairs = [(row.get("subject", "").strip(), row.get("fold", "").strip()) for row in rows]
     empty = [f"line {n}" for (n, _), pair in zip(lines, pairs, strict=True) if not all(pair)]

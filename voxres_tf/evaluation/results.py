@@ -89,9 +89,10 @@ def _checked(path: Path, scores: list[Score]) -> list[Score]:
         if score.class_name not in TISSUES:
             rule = f"tissues are {', '.join(TISSUES)}"
             raise DataError(message(where, rule, repr(score.class_name), "mend the line"))
-        defined = [f for name in FIGURES if (f := getattr(score, name)) is not None]
+        figures = [getattr(score, name) for name in FIGURES] + [score.ref_ml, score.pred_ml]
+        defined = [figure for figure in figures if figure is not None]
         if not all(math.isfinite(f) and f >= 0 for f in defined) or (score.dice or 0.0) > 1:
-            rule = "finite figures of 0 or more, Dice at most 1"
+            rule = "finite figures and volumes of 0 or more, Dice at most 1"
             raise DataError(message(where, rule, ", ".join(map(str, defined)), "mend the line"))
     for (subject, tissue), count in Counter((s.subject, s.class_name) for s in scores).items():
         if count > 1:

@@ -85,10 +85,14 @@ def export_run(
         ConfigError: if the run's config cannot be read, tile or overlap are out of range, `align`
             is set for a network that needs all its scans, or a server could not use the name.
         ModelError: if the run has no such weights, or the reloaded model differs from the live one.
-        OutputExistsError: if that version already exists.
+        OutputExistsError: if that version already exists, or `output` is itself a version.
     """
-    number = 1 + max(model_versions(output), default=0) if version is None else version
-    target = output / str(number)
+    if (output / CONTRACT_FILE).is_file():
+        rule, then = "the folder of a model's versions", "name the folder above it"
+        raise OutputExistsError(message(output, rule, "one of its versions", then))
+    there = model_versions(output)
+    number = 1 + max(there, default=0) if version is None else version
+    target = there.get(number, output / str(number))
     if target.exists():
         raise OutputExistsError(
             message(target, "exported versions are not replaced", "one", "choose another version")

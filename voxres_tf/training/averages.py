@@ -34,11 +34,16 @@ _LEAST_ROOM = 2**20
 def averaged(model: keras.Model) -> Iterator[None]:
     """Replace the trainable weights by their moving averages within the block.
 
-    The raw weights are restored afterwards. If the optimiser keeps no averages, nothing changes.
+    The raw weights are restored afterwards. If the optimiser keeps no averages, or has applied no
+    update yet, nothing changes.
 
     Args:
-        model: compiled, with at least one step made.
+        model: compiled.
     """
+    # The averages begin with the first update; under float16 the first steps may apply none.
+    if int(np.asarray(model.optimizer.iterations)) == 0:
+        yield
+        return
     raw = _raw_weights(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     try:

@@ -18,6 +18,7 @@ from voxres_tf.files import locked, write_json
 from voxres_tf.inference.tiling import Tiling
 from voxres_tf.model.stored import saved_step
 from voxres_tf.preprocess.cache import CachedSubject, cached
+from voxres_tf.schema import load
 from voxres_tf.start import Start, tile_of
 from voxres_tf.training import callbacks as cb
 from voxres_tf.training.averages import RawWeights, save_weights
@@ -130,14 +131,18 @@ def _fit(
     source = recorded(folder, start) if resumed else {}
     if not resumed:
         folder.forget()
-    write_json(folder.config, config.model_dump(mode="json"))
     training = config.training
+    before = load(RunConfig, folder.config).training if resumed else training
+    write_json(folder.config, config.model_dump(mode="json"))
     with _strategy().scope():
         model, losses = compiled(config)
     step, metrics = 0, {}
     if resumed:
         step = saved_step(folder.state)
         metrics = restore_state(folder.state, model)
+        epoch = step // training.steps_per_epoch
+        if auxiliary_weight(before, epoch) != auxiliary_weight(training, epoch):
+            metrics = {}  # sums of losses that were weighted otherwise
     elif start is not None:
         source = begin_with(model, config, start)
     write_json(folder.summary, summary_of(learning, held_out, config) | source)

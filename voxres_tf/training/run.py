@@ -19,6 +19,9 @@ from voxres_tf.schema import load
 from voxres_tf.start import read_summary
 
 Resume = Literal["auto", "never", "must"]
+NETWORKS_FOLDER = "networks"
+"""In the folder of a cross-validation or an auto-context training: its trainings' run folders."""
+
 MAY_CHANGE = {"steps", "validate_every", "checkpoint_minutes"}
 """Fields of the training config that a resumed run may change."""
 
@@ -107,9 +110,9 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
     Raises:
         TrainingError: if the check fails.
     """
-    if (folder.path / CASCADE_FILE).is_file():
+    if (folder.path / CASCADE_FILE).is_file() or (folder.path / NETWORKS_FOLDER).is_dir():
         rule, then = "a folder for one training", "choose another"
-        received = "one of voxres auto-context"
+        received = "one of voxres auto-context or cross-validate"
         raise TrainingError(message(folder.path, rule, received, then))
     if resume == "must" and not folder.state.is_file():
         raise TrainingError(message(folder.path, "a run to resume", "none", "drop --resume must"))
@@ -138,7 +141,12 @@ def _check_settings(folder: RunFolder, config: RunConfig) -> None:
                 "ask for more steps, or start a new run",
             )
         )
-    before, now = (_fixed(c) for c in (load(RunConfig, folder.config), config))
+    recorded = load(RunConfig, folder.config)
+    within = made % config.training.steps_per_epoch and recorded.training.steps != made
+    if config.training.steps == made and within:
+        rule = f"more than the {made} steps that were made, since they end within an epoch"
+        raise TrainingError(message(folder.path, rule, made, "ask for more steps"))
+    before, now = (_fixed(c) for c in (recorded, config))
     changed = sorted(key for key in now if now[key] != before.get(key))
     if changed:
         received = "; ".join(f"{key} {before.get(key)} -> {now[key]}" for key in changed)
