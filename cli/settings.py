@@ -17,7 +17,11 @@ from .options import LAYOUT, adding
 from .types import ModalityList, Number, Place, ShapeType
 
 config_options = adding(
-    click.option("--preset", type=click.Choice(sorted(PRESETS)), help="[default: full]"),
+    click.option(
+        "--preset",
+        type=click.Choice(sorted(PRESETS)),
+        help="[default: full, with --init finetune]",
+    ),
     click.option(
         "--config",
         "config_file",
@@ -26,7 +30,7 @@ config_options = adding(
     ),
     click.option("--layout", type=LAYOUT, default="auto", show_default=True),
     click.option(
-        "--modalities", type=ModalityList(), help="[default: those of --config, else all]"
+        "--modalities", type=ModalityList(), help="[default: those of --config or --init, else all]"
     ),
     click.option(
         "--filtered/--no-filtered", default=None, help="Gaussian-subtracted CLAHE channels."
@@ -34,7 +38,7 @@ config_options = adding(
     click.option(
         "--keep-spacing",
         is_flag=True,
-        help="Train at the scans' own spacing, even if the preset or --init resamples.",
+        help="Train at the scans' own spacing, whatever the settings or the source say.",
     ),
     click.option(
         "--model",

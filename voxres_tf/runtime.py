@@ -43,8 +43,9 @@ def import_tensorflow() -> Any:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-    # In a notebook, TensorFlow would report every model that is written.
-    tensorflow.get_logger().setLevel("WARNING")
+    # It would report every model that is written, in a notebook, and every training after a few,
+    # since each traces functions of its own.
+    tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
 
 

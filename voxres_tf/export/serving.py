@@ -106,7 +106,7 @@ def check_name(model: Path) -> None:
 
 
 def warmup_requests(contract: Contract) -> Iterator[Any]:
-    """A `PredictionLog` of zeros for each signature of a model; each takes as long as one tile.
+    """A `PredictionLog` of zeros for each signature; none takes longer than one tile.
 
     A server that batches does not load a model whose warm-up it cannot batch, so every input has a
     first axis of at most `MOST_AT_ONCE`, the same in all inputs of a signature. Tiles have the size

@@ -30,7 +30,7 @@ class Prediction:
             superior axes; differs from the scan's own if that was resampled.
         loose_ml: tissue that was found apart from the rest and turned into background, see
             `pieces`; None if it was not looked for, or a server did this in volume mode.
-        alignment: which scans were moved onto the first one, and which could not be.
+        alignment: which scans were moved onto which, and which could not be.
     """
 
     id: str

@@ -89,7 +89,8 @@ def working_grid(grid: Grid, resolution: Resolution | None, where: str = "spacin
         where: what an error message refers to.
 
     Raises:
-        DataError: if a spacing is below `LEAST_MM` or the grid would exceed `MOST_VOXELS`.
+        DataError: if there is a resolution, and a spacing is below `LEAST_MM` or the grid would
+            exceed `MOST_VOXELS`.
     """
     canonical = grid.canonical()
     (nx, ny, nz), own = canonical.shape, canonical.spacing_mm
