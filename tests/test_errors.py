@@ -6,13 +6,7 @@ import pytest
 
 from voxres_tf import errors
 
-KINDS = (
-    errors.ConfigError,
-    errors.DataError,
-    errors.ModelError,
-    errors.OutputExistsError,
-    errors.TrainingError,
-)
+KINDS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,8 +4,6 @@ import json
 import re
 import shutil
 import struct
-import subprocess
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -227,17 +225,6 @@ def test_a_manifest_in_the_folder_is_not_replaced(tiny_model, data, tmp_path):
     assert result.exit_code == 1
     assert "an output must not be an input" in result.stderr
     assert manifest.read_text().startswith("subject,t1,flair")
-
-
-@pytest.mark.parametrize("command", ["predict", "export"])
-def test_help_needs_no_tensorflow(command):
-    code = (
-        "import sys\nfrom voxres_cli.main import cli\n"
-        f"try: cli(['{command}', '--help'])\n"
-        "finally: print('tensorflow' in sys.modules, 'keras' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False False"
 
 
 def test_one_file_is_not_two_scans(tiny_model, data, tmp_path):

@@ -25,7 +25,7 @@ def subject():
 
 @pytest.fixture(scope="module")
 def expected(subject):
-    return Predictor(NAME, device="cpu", probabilities=False)(subject).labels.data
+    return Predictor(NAME, device="cpu", probabilities=False, align=False)(subject).labels.data
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +38,6 @@ def address():
 def test_a_server_gives_the_labels_of_prediction_here(subject, expected, address, mode):
     assert expected.shape == (240, 240, 48)
     assert min(np.bincount(expected.ravel(), minlength=4)) > 10_000
-    predictor = Predictor(Server(address=address, model_name=NAME, mode=mode), probabilities=False)
+    server = Server(address=address, model_name=NAME, mode=mode)
+    predictor = Predictor(server, probabilities=False, align=False)
     assert np.mean(predictor(subject).labels.data == expected) >= 0.999

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +20,7 @@ STRAY = (3, 3, 3)
 FACE = (90, 200, 110)
 
 
+@cache
 def draw_codes() -> NDArray[np.float32]:
     """Codes of the head in right-anterior-superior order, 1 mm [180, 220, 180]."""
     index = np.indices((180, 220, 180), dtype=np.float32)
@@ -38,6 +40,7 @@ def draw_codes() -> NDArray[np.float32]:
     nose = ellipsoid(index, FACE, (12, 16, 12))
     codes[nose & (codes == 0)] = 507
     codes[tuple(slice(n - 2, n + 2) for n in FACE)] = 24
+    codes.setflags(write=False)  # since all calls share it
     return codes
 
 

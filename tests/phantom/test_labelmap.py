@@ -79,7 +79,7 @@ def test_fluid_far_from_the_brain_is_soft_tissue(lattice: LabelLattice) -> None:
 
 
 def test_a_map_without_fluid_gets_it_around_the_brain(tmp_path: Path) -> None:
-    codes = draw_codes()
+    codes = draw_codes().copy()
     codes[np.isin(codes, (24, 507, 511, 515))] = 0
     top = int(np.argwhere(codes[90, 110] == 3).max())
     codes[87:93, 80:140, top - 8 :] = 0  # a sulcus, 6 mm wide
@@ -92,14 +92,9 @@ def test_a_map_without_fluid_gets_it_around_the_brain(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tissues == Tissue.WM, codes == 2)
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_a_mirrored_head_is_an_error(mirrored: bool, tmp_path: Path) -> None:
-    codes = draw_codes()[::-1] if mirrored else draw_codes()
-    nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "head.nii.gz")
-    if mirrored:
-        with pytest.raises(DataError, match=r"lie as in a head.*mm off on the mean"):
-            read_lattice(tmp_path / "head.nii.gz")
-    else:
+def test_a_mirrored_head_is_an_error(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(draw_codes()[::-1], np.eye(4)), tmp_path / "head.nii.gz")
+    with pytest.raises(DataError, match=r"lie as in a head.*mm off on the mean"):
         read_lattice(tmp_path / "head.nii.gz")
 
 
@@ -179,7 +174,7 @@ def test_mirrored_people_are_mirrored(label_map: Path) -> None:
 def test_a_map_of_a_part_of_the_brain_is_an_error(
     missing: tuple[int, ...], named: str, tmp_path: Path
 ) -> None:
-    codes = draw_codes()
+    codes = draw_codes().copy()
     codes[np.isin(codes, missing)] = 0
     nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "part.nii.gz")
     with pytest.raises(DataError, match=f"hardly any {named}"):
