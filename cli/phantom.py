@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from .options import given
 from .types import Place, Text
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

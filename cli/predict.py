@@ -16,7 +16,7 @@ from .server import server_options, server_values
 from .types import Number, Place, ShapeType, SubjectFolder, Text
 
 if TYPE_CHECKING:
-    from voxres_tf.inference.batch import Outcome
+    from voxres_tf.inference.outcome import Outcome
 
 FILE = Place(dir_okay=False, exists=True)
 NEW_FILE = Place(dir_okay=False)

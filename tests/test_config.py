@@ -198,3 +198,25 @@ def test_a_missing_file_names_itself(tmp_path: Path) -> None:
 def test_values_that_would_fail_later_are_refused_at_once(values):
     with pytest.raises(ConfigError):
         RunConfig().updated(training=values)
+
+
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [
+        ('{"training": {"steps": 1e4, "learning_rate": 1, "crop": [80, 80, 80.0]}}', True),
+        ('{"training": {"steps": 12.5}}', False),
+        ('{"training": {"steps": "12"}}', False),
+        ('{"training": {"batch": true}}', False),
+        ('{"training": {"learning_rate": true}}', False),
+        ('{"training": {"flip": "no"}}', False),
+        ('{"training": {"frozen_norm": 1}}', False),
+    ],
+)
+def test_in_json_numbers_are_numbers(text: str, sound: bool, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    if sound:
+        training = load(RunConfig, tmp_path / "config.json").training
+        assert (training.steps, training.crop) == (10_000, (80, 80, 80))
+        return
+    with pytest.raises(ConfigError, match=r"config\.json: training\."):
+        load(RunConfig, tmp_path / "config.json")

@@ -16,6 +16,9 @@ FORMAT_VERSION = 1
 OVERLAP = 0.5
 """Default for the smallest share of a tile that its neighbour also covers."""
 
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""Names by which servers know models."""
+
 CONTRACT_FILE = Path("assets.extra") / "voxres.json"
 
 ANSWER = "serving_default"

@@ -174,7 +174,7 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     read = {_identity(part) for path in inputs for part in (path, *path.resolve().parents)}
     for path in outputs:
         if _identity(path) in read:
-            rule, received = "an output must not be an input", "a file that is also read"
+            rule, received = "an output must not be an input", "what is also read"
             raise ConfigError(message(path, rule, received, "name another output"))
 
 

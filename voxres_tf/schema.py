@@ -64,7 +64,7 @@ def parse(
     """
     try:
         if isinstance(values, str | bytes):
-            return kind.model_validate_json(values, strict=True)
+            return kind.model_validate_json(_whole(values), strict=True)
         return kind.model_validate(values)
     except ValidationError as cause:
         found = cause.errors(include_url=False)
@@ -73,6 +73,19 @@ def parse(
         )
         received = "; ".join(_short(e["input"]) for e in found)
         raise error(message(where, rules, received, "mend these fields")) from cause
+
+
+def _whole(text: str | bytes) -> str | bytes:
+    """JSON with floats that are whole numbers as integers: some writers know no others."""
+
+    def number(digits: str) -> float | int:
+        found = float(digits)
+        return int(found) if found.is_integer() else found
+
+    try:
+        return json.dumps(json.loads(text, parse_float=number))
+    except ValueError:  # not JSON, as the model will say
+        return text
 
 
 def load(kind: type[ConfigT], path: Path, error: type[VoxResError] = ConfigError) -> ConfigT:

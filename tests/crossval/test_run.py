@@ -192,6 +192,10 @@ def test_scores_of_another_configuration_are_kept(subjects, config, tmp_path, tr
     ):
         with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
             cross_validate(subjects, tmp_path / "cv", [row], folds)
+    # Another row leaves it in the table.
+    cross_validate(subjects, tmp_path / "cv", [RowSpec("Other", other)], LOO)
+    assert [name for name, _ in read_rows(str(tmp_path / "cv"))] == ["Other", "All"]
+    trained.clear()
     # The same training, whenever it is stored.
     often = config.updated(training={"checkpoint_minutes": 0.5})
     cross_validate(subjects, tmp_path / "cv", [RowSpec("All", often)], LOO)

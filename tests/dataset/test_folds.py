@@ -40,7 +40,7 @@ def test_one_fold_is_none(count):
 
 def test_a_file_names_the_folds(tmp_path):
     path = tmp_path / "splits.csv"
-    path.write_text("subject,fold\nb,10\na,2\nc,2\n")
+    path.write_text("subject,fold,,\nb,10,,\na,2,, \nc,2,,,\n")
     assert read_folds(path, ["a", "b", "c"]) == (("a", "c"), ("b",))
 
 

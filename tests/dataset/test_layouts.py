@@ -149,6 +149,7 @@ def test_folders_that_are_left_out_are_told(mrbrains13, scan):
         assert note(root) is None
     scan(mrbrains13 / "TrainingData" / "3" / "T1w.nii.gz")
     (mrbrains13 / "TrainingData" / "4").mkdir()
+    scan(mrbrains13 / "TrainingData" / "segmented" / "1_dseg.nii.gz")
     for root in (mrbrains13, mrbrains13 / "TrainingData"):
         assert re.match(rf"{root}: the images in 3 are left out", note(root))
     assert note(mrbrains13 / "TestData") is None

@@ -107,7 +107,7 @@ def test_scans_that_do_not_meet() -> None:
         resample_to(smooth((5, 5, 5), np.eye(4)), Grid((5, 5, 5), far), "t1.nii")
 
 
-@pytest.mark.parametrize(("voxels", "told"), [(8, None), (13, "35 %")])
+@pytest.mark.parametrize(("voxels", "told"), [(14, None), (17, "15.0%")])
 def test_scans_that_hardly_meet(voxels: int, told: str | None) -> None:
     scan = smooth((20, 20, 20), np.eye(4))
     far = np.eye(4)
@@ -116,7 +116,7 @@ def test_scans_that_hardly_meet(voxels: int, told: str | None) -> None:
     if told is None:
         assert resample_to(scan, grid).data.shape == grid.shape
         return
-    with pytest.raises(DataError, match=f"50 % of the smaller one. Received: {told}"):
+    with pytest.raises(DataError, match=f"at least 25% of the smaller one. Received: {told}"):
         resample_to(scan, grid)
 
 

@@ -53,6 +53,8 @@ def test_labels_that_are_there_twice_are_refused(touch):
     )
     with pytest.raises(DataError, match="one file for one scan"):
         find_pairs(root / "p", root / "r")
+    touch("p2/IBSR_02.nii", "r/IBSR_02_segTRI_ana.nii")  # of another subject they do not matter
+    assert find_pairs(root / "p2/IBSR_02.nii", root / "r")[0].subject == "IBSR_02"
     root = touch(
         *(f"s/LabelsForT{name}" for name in ("esting.nii", "raining.nii", "raining.nii.gz"))
     )

@@ -16,8 +16,8 @@ from voxres_tf.evaluation.ranking import (
     ranking_table,
     team_of,
 )
-from voxres_tf.evaluation.results import KEYS, TITLES, Results
-from voxres_tf.evaluation.scores import Score, write_scores
+from voxres_tf.evaluation.results import KEYS, Results
+from voxres_tf.evaluation.scores import FIGURES, Score, write_scores
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scores.md"
 AMONG_THEMSELVES = {
@@ -100,7 +100,7 @@ def test_ranks_by_hand():
     ranked = rank(
         [team("d", 70, 4, 1), team("b", 80, 1, 3), team("a", 90, 2, 1), team("c", 80, 3, 2)]
     )
-    by_name = {r.team.name: [r.ranks["GM", figure] for figure in TITLES] for r in ranked}
+    by_name = {r.team.name: [r.ranks["GM", figure] for figure in FIGURES] for r in ranked}
     assert by_name == {"a": [1, 2, 1], "b": [2, 1, 4], "c": [2, 3, 3], "d": [4, 4, 1]}
     assert [(r.team.name, r.score) for r in ranked] == [("a", 12), ("b", 21), ("c", 24), ("d", 27)]
 

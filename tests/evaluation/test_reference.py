@@ -160,7 +160,7 @@ def test_axes_may_differ_where_voxels_agree(write, ornt):
     affine = AFFINE @ inv_ornt_aff(np.array(ornt), codes.shape)
     path = write("turned", turned, affine)
     reference = read_reference(ReferenceFiles(write("x", codes)), "plain")
-    prediction, moved = to_common_axes(read_prediction(path), path, reference, path)
+    prediction, moved, _ = to_common_axes(read_prediction(path), path, reference, path)
     np.testing.assert_array_equal(prediction, codes)
     np.testing.assert_array_equal(moved.classes, codes)
     assert moved.grid.spacing_mm == pytest.approx((0.958, 0.958, 3.0))
@@ -171,7 +171,7 @@ def test_the_common_axes_are_canonical(write):
     affine = np.array([[0, 0, 3.0, 0], [1.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 0, 1]])
     path = write("x", np.zeros((2, 3, 4)), affine)
     reference = read_reference(ReferenceFiles(path), "plain")
-    classes, moved = to_common_axes(read_prediction(path), path, reference, path)
+    classes, moved, _ = to_common_axes(read_prediction(path), path, reference, path)
     assert classes.shape == moved.scored.shape == moved.grid.shape == (4, 2, 3)
     assert moved.grid.spacing_mm == pytest.approx((3.0, 1.0, 2.0))
 
@@ -185,7 +185,7 @@ def test_affines_beside_45_degrees_stay_together(write):
     codes = np.random.default_rng(0).integers(0, 4, (3, 3, 3))
     path = write("p", codes, turned(45.01))
     reference = read_reference(ReferenceFiles(write("r", codes, turned(44.99))), "plain")
-    prediction, moved = to_common_axes(read_prediction(path), path, reference, path)
+    prediction, moved, _ = to_common_axes(read_prediction(path), path, reference, path)
     np.testing.assert_array_equal(prediction, moved.classes)
 
 
@@ -216,7 +216,7 @@ def test_a_small_shift_is_within_tolerance(write):
     affine[0, 3] += 0.09
     path = write("p", np.zeros((4, 3, 2)), affine)
     reference = read_reference(ReferenceFiles(write("x", np.zeros((4, 3, 2)))), "plain")
-    prediction, moved = to_common_axes(read_prediction(path), path, reference, path)
+    prediction, moved, _ = to_common_axes(read_prediction(path), path, reference, path)
     assert prediction.shape == moved.grid.shape
     np.testing.assert_array_equal(moved.grid.affine, reference.grid.canonical().affine)
 

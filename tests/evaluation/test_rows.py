@@ -38,14 +38,6 @@ def test_a_folder_has_the_rows_that_were_written(tmp_path):
     ]
 
 
-def test_rows_stay_as_long_as_their_scores_do(tmp_path):
-    write_rows(tmp_path, {"All": "all.csv", "Two": "two.csv", "Gone": "gone.csv"})
-    (tmp_path / "all.csv").touch()
-    (tmp_path / "two.csv").touch()
-    write_rows(tmp_path, {"T1": "t1.csv", "All": "all.csv"})
-    assert [name for name, _ in read_rows(str(tmp_path))] == ["T1", "All", "Two"]
-
-
 def test_a_folder_may_have_an_equals_sign(tmp_path):
     write_rows(tmp_path / "rate=0.1", {"a": "a.csv"})
     assert read_rows(str(tmp_path / "rate=0.1")) == [("a", tmp_path / "rate=0.1/a.csv")]

@@ -13,7 +13,8 @@ import pytest
 
 from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
 from voxres_tf.inference import outputs
-from voxres_tf.inference.batch import Outcome, predict_all, volumes_table
+from voxres_tf.inference.batch import predict_all
+from voxres_tf.inference.outcome import Outcome, volumes_table
 from voxres_tf.inference.outputs import OutputPlan
 
 

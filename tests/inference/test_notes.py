@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from voxres_tf.grid import Grid
-from voxres_tf.inference.batch import Outcome
 from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note, scarce_note
+from voxres_tf.inference.outcome import Outcome
 from voxres_tf.volume import Volume
 
 TISSUES = ("CSF", "GM", "WM")

@@ -15,7 +15,7 @@ from benchmarks import subsets
 from tests.contracts import formula_contract
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.evaluation.scores import Score
-from voxres_tf.inference.batch import Outcome
+from voxres_tf.inference.outcome import Outcome
 from voxres_tf.inference.outputs import OutputPlan
 from voxres_tf.labels import CLASS_NAMES
 

@@ -40,7 +40,7 @@ def test_the_flow_of_the_negated_field_undoes_a_warp(seed: int) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_warps_do_not_fold(seed: int) -> None:
-    jacobian = random_warp(np.random.default_rng(seed), HALF_MM).jacobian()
+    jacobian = random_warp(np.random.default_rng(seed), HALF_MM, Pose().warp_mm).jacobian()
     assert jacobian.min() > 0
     assert jacobian.mean() == pytest.approx(1, abs=0.2)
 

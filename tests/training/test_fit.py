@@ -42,12 +42,16 @@ def rows(run: Path) -> list[dict[str, float | None]]:
     ]
 
 
+def die(*_: object) -> None:
+    raise KilledError
+
+
 def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the training die right after `step` updates and their checkpoint."""
     save = callbacks.save_state
 
-    def save_and_die(path: Path, model: keras.Model, at: int) -> None:
-        save(path, model, at)
+    def save_and_die(path: Path, model: keras.Model, at: int, planned: int) -> None:
+        save(path, model, at, planned)
         if at == step:
             raise KilledError
 
@@ -161,8 +165,14 @@ def test_losses_of_a_run_that_is_made_longer_are_not_weighted_twice(
         kill_at(7, patch)
         with pytest.raises(KilledError):
             fit.train(subjects[:2], tmp_path / "run", config)
-    # The weight of the second of three epochs is 32 times that of the second of two.
-    run = fit.train(subjects[:2], tmp_path / "run", config.updated(training={"steps": 12}))
+    # The weight of the second of three epochs is 32 times that of the second of two. The longer
+    # run dies too, before it has a checkpoint of its own.
+    longer = config.updated(training={"steps": 12})
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "crop_dataset", die)
+        with pytest.raises(KilledError):
+            fit.train(subjects[:2], tmp_path / "run", longer)
+    run = fit.train(subjects[:2], tmp_path / "run", longer)
     first, second, _ = (row["aux1_loss"] for row in rows(run))
     assert second > first / 2
 
@@ -275,8 +285,8 @@ def test_a_cache_that_is_lost_meanwhile_is_told_in_one_line(
 ) -> None:
     save = callbacks.save_state
 
-    def save_and_lose(path: Path, model: keras.Model, step: int) -> None:
-        save(path, model, step)
+    def save_and_lose(path: Path, model: keras.Model, step: int, planned: int) -> None:
+        save(path, model, step, planned)
         if (tmp_path / "cache").exists():
             (tmp_path / "cache").rename(tmp_path / "elsewhere")
 

@@ -13,7 +13,7 @@ from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, DataError, TrainingError, VoxResError
 from voxres_tf.files import write_json
-from voxres_tf.model.stored import STEP
+from voxres_tf.model.stored import PLANNED, STEP
 from voxres_tf.start import read_summary
 from voxres_tf.training import callbacks, fit
 from voxres_tf.training.checkpoint import restore_state
@@ -125,12 +125,12 @@ def test_a_run_does_not_end_where_it_stopped_within_an_epoch(tmp_path: Path) -> 
     config = RunConfig().updated(training={"steps": 20, "steps_per_epoch": 10})
     folder = RunFolder(tmp_path)
     write_json(folder.config, config.model_dump(mode="json"))
-    np.savez(folder.state, **{STEP: np.int64(17)})
+    np.savez(folder.state, **{STEP: np.int64(17), PLANNED: np.int64(20)})
     short, longer = (config.updated(training={"steps": steps}) for steps in (17, 18))
     with pytest.raises(TrainingError, match=r"more than the 17 steps that were made.*Ask for more"):
         check_resume(folder, short, "auto")
     check_resume(folder, longer, "auto")
-    write_json(folder.config, short.model_dump(mode="json"))  # it was done
+    np.savez(folder.state, **{STEP: np.int64(17), PLANNED: np.int64(17)})  # it was done
     check_resume(folder, short, "auto")
 
 
@@ -174,7 +174,7 @@ def test_a_run_without_a_checkpoint_may_begin_anew_with_other_settings(
     folder.state.write_bytes(b"")
     with pytest.raises(VoxResError, match=r"state\.npz: a state as training wrote it"):
         check_resume(folder, other, "auto")
-    np.savez(folder.state, step=1)
+    np.savez(folder.state, step=1, planned=1)
     with pytest.raises(TrainingError, match=r"training\.seed 3 -> 9"):
         check_resume(folder, other, "auto")
     (tmp_path / "cascade.json").touch()

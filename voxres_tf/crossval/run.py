@@ -20,9 +20,9 @@ from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainN
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, OutputExistsError, TrainingError, message
+from voxres_tf.errors import ConfigError, DataError, OutputExistsError, TrainingError, message
 from voxres_tf.evaluation.results import Results
-from voxres_tf.evaluation.rows import write_rows
+from voxres_tf.evaluation.rows import read_rows, write_rows
 from voxres_tf.evaluation.scores import write_scores
 from voxres_tf.files import json_hash, locked, read_json, write_json
 from voxres_tf.labels import CLASS_NAMES
@@ -81,7 +81,7 @@ def cross_validate(
         for row, found in scores.items():
             write_json(_note(out, row), notes[row])
             write_scores(out / row.file, found)
-        write_rows(out, {row.name: row.file for row in rows})
+        write_rows(out, {row.name: row.file for row in rows} | _other_rows(out, notes))
         return [Results(row.name, tuple(found)) for row, found in scores.items()]
 
 
@@ -150,6 +150,24 @@ def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
         rule = "a folder holds one row of a name"
         received = f"scores of {row.name} by another configuration, or on other folds"
         raise OutputExistsError(message(out / row.file, rule, received, "choose another folder"))
+
+
+def _other_rows(out: Path, notes: Mapping[RowSpec, Mapping[str, Any]]) -> dict[str, str]:
+    """The rows of earlier calls on the same folds, as far as their scores are still there."""
+    try:
+        before = read_rows(str(out))
+    except DataError:  # none, or damaged: it is written anew
+        return {}
+    folds = [told["folds"] for told in notes.values()]
+    names = {row.name for row in notes}
+    return {
+        name: file.relative_to(out).as_posix()
+        for name, file in before
+        if name not in names
+        and file.is_file()
+        and (note := file.with_suffix(".json")).is_file()
+        and read_json(note, "remove it").get("folds") in folds
+    }
 
 
 def _require_tissues(subjects: Sequence[SubjectFiles]) -> None:

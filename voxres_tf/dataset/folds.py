@@ -55,12 +55,13 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
             than two folds.
     """
     header, lines = read_csv(path)
-    surplus = [f"line {n}" for n, cells in lines if any(cells[len(header) :])]
-    if surplus or len(set(header)) < len(header):
-        rule, received = "each column once, and a cell for each", f"{','.join(header)}"
+    surplus = [f"line {n}" for n, cells in lines if any(map(str.strip, cells[len(header) :]))]
+    names = [name for name in map(str.strip, header) if name]
+    if surplus or len(set(names)) < len(names):
+        rule, received = "each column once, and a cell for each", ",".join(header)
         received += f"; more cells in {', '.join(surplus)}" if surplus else ""
         raise DataError(message(path, rule, received, "mend these lines"))
-    rows = [dict(zip(header, cells, strict=False)) for _, cells in lines]
+    rows = [dict(zip(map(str.strip, header), cells, strict=False)) for _, cells in lines]
     pairs = [(row.get("subject", "").strip(), row.get("fold", "").strip()) for row in rows]
     empty = [f"line {n}" for (n, _), pair in zip(lines, pairs, strict=True) if not all(pair)]
     if not rows or empty:
@@ -71,11 +72,11 @@ def read_folds(path: Path, ids: Sequence[str]) -> Folds:
     faults = [f"{s} is unknown" for s in dict.fromkeys(found) if s not in ids]
     faults += [f"{s} is there twice" for s in dict.fromkeys(found) if found.count(s) > 1]
     faults += [f"{s} is missing" for s in ids if s not in found]
-    names = sorted({fold for _, fold in pairs}, key=natural_key)
-    if len(names) < 2:
+    parts = sorted({fold for _, fold in pairs}, key=natural_key)
+    if len(parts) < 2:
         faults.append("there is one fold")
     if faults:
         rule = f"two folds or more with each of the subjects {', '.join(ids)} once"
         raise DataError(message(path, rule, "; ".join(faults), "mend these lines"))
-    members = {name: {s for s, fold in pairs if fold == name} for name in names}
-    return tuple(tuple(id_ for id_ in ids if id_ in members[name]) for name in names)
+    members = {name: {s for s, fold in pairs if fold == name} for name in parts}
+    return tuple(tuple(id_ for id_ in ids if id_ in members[name]) for name in parts)

@@ -75,13 +75,18 @@ def left_out_note(root: Path, subjects: Sequence[SubjectFiles]) -> str | None:
     for parent in (root, *(folder for folder in _folders(root) if folder in used)):
         beside = _folders(parent)
         if ids & {folder.name for folder in beside}:
-            missed += [f.name for f in beside if f not in used and _volumes(f, None)]
+            missed += [f.name for f in beside if f not in used and _holds_scans(f)]
     if not missed or (root / MANIFEST_NAME).is_file():
         return None
     return (
         f"{root}: the images in {first_of(missed, 5)} are left out, since they are not named like "
         "those of the other subjects. Rename them, or write a manifest (docs/data-formats.md)."
     )
+
+
+def _holds_scans(folder: Path) -> bool:
+    """Whether a folder holds images other than those that `voxres predict` writes."""
+    return any(not stem.endswith(("_dseg", "_probseg")) for _, stem in _volumes(folder, None))
 
 
 def subject_from_folder(folder: Path) -> SubjectFiles:

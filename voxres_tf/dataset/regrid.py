@@ -17,8 +17,8 @@ from voxres_tf.volume import Volume
 FWHM_PER_SD = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian of SD 1."""
 
-LEAST_OVERLAP = 0.5
-"""Scans that overlap less, as a share of the smaller one, are not of one head, or misplaced."""
+LEAST_OVERLAP = 0.25
+"""Fields of view that overlap less, as a share of the smaller one, are not those of one head."""
 
 HALF_VOXEL = 0.5 + 1e-3
 """How far a voxel reaches from its centre; the small excess allows for rounding in affines."""
@@ -63,8 +63,8 @@ def resample_to(volume: Volume, grid: Grid, where: object = "scan") -> Volume:
     overlap = common * abs(np.linalg.det(to_scan)) / smaller
     result = interpolated(volume.data.astype(np.float32), to_scan, grid.shape, sigmas)
     if result is None or overlap < LEAST_OVERLAP:
-        rule = f"scans of one subject overlap by {100 * LEAST_OVERLAP:.0f} % of the smaller one"
-        received, then = f"{100 * overlap:.0f} %", "register them, or leave this one out"
+        rule = f"scans of one subject overlap by at least {LEAST_OVERLAP:.0%} of the smaller one"
+        received, then = f"{overlap:.1%}", "register them, or leave this one out"
         raise DataError(message(where, rule, received, then))
     return Volume(result, grid)
 

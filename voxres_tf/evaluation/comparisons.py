@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from voxres_tf.evaluation.results import KEYS, SCALE, TISSUES, TITLES, Results
+from voxres_tf.evaluation.results import KEYS, TISSUES, Results
 from voxres_tf.evaluation.scores import FIGURES
 from voxres_tf.files import csv_text
 
@@ -47,7 +47,8 @@ class Difference:
         """Whether B is `better` or `worse`; an interval that includes 0 shows neither."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return _NOT_SHOWN
-        return "better" if (self.interval[0] > 0) == (self.figure == "dice") else "worse"
+        higher = self.interval[0] > 0
+        return "better" if higher == FIGURES[self.figure].higher_is_better else "worse"
 
     @property
     def reason(self) -> str | None:
@@ -111,7 +112,7 @@ def differences_markdown(differences: Sequence[Difference]) -> list[str]:
     """Lines of a table with a row per pair and tissue; a sentence if there is no pair."""
     if not differences:
         return ["There is one row, so there is nothing to compare."]
-    titles = " | ".join(TITLES[figure] for figure in FIGURES)
+    titles = " | ".join(figure.paper for figure in FIGURES.values())
     found = {(d.row_a, d.row_b, d.class_name, d.figure): d for d in differences}
     lines = [f"| B minus A | tissue | {titles} |", "|---|---|---|---|---|"]
     for a, b in dict.fromkeys((d.row_a, d.row_b) for d in differences):
@@ -129,7 +130,7 @@ def escaped(name: str) -> str:
 def _cell(d: Difference) -> str:
     if d.mean is None:
         return f"- ({d.reason})"
-    scale = SCALE[d.figure]
+    scale = FIGURES[d.figure].scale
     mean = f"{scale * d.mean:+.2f}"
     if d.interval is None:
         return f"{mean} ({d.reason})"

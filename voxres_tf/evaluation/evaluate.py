@@ -25,7 +25,6 @@ _LEFT_OUT = {
     "plain": "every voxel scored",
 }
 _CODES = {"testing": "0..3", "training": "as LabelsForTraining"}
-_TITLES = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "avd_percent": "AVD (%)"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _require_one_coding(guesses: Mapping[str, Path]) -> None:
 def _score_pair(pair: Pair, protocol: str, coding: str) -> tuple[list[Score], Reference]:
     reference = read_reference(pair.reference, protocol, coding)
     prediction = read_prediction(pair.prediction, reference.class_names)
-    classes, reference = to_common_axes(
+    classes, reference, _ = to_common_axes(
         prediction, pair.prediction, reference, pair.reference.labels
     )
     grid = reference.grid
@@ -148,14 +147,16 @@ def table(evaluation: Evaluation) -> str:
 
 
 def _undefined(score: Score) -> str:
-    figures = [_TITLES[f].split()[0] for f in FIGURES if getattr(score, f) is None]
+    figures = [f.title for name, f in FIGURES.items() if getattr(score, name) is None]
     return f"Undefined: {score.subject} {score.class_name} {', '.join(figures)}: {score.reason}"
 
 
 def _row(summary: Summary, width: int) -> str:
     cells = [_cell(value) for value in (summary.mean, summary.sd, summary.median)]
     tissue = summary.class_name if summary.figure == "dice" else ""
-    return f"{tissue:{width}}{_TITLES[summary.figure]:10}{''.join(cells)}{summary.n:>5}"
+    figure = FIGURES[summary.figure]
+    title = figure.title if figure.scale != 1 else f"{figure.title} ({figure.unit})"
+    return f"{tissue:{width}}{title:10}{''.join(cells)}{summary.n:>5}"
 
 
 def _cell(value: float | None) -> str:

@@ -56,11 +56,11 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
     """Match predictions and references by subject.
 
     Args:
-        pred: a file, or a folder with `<subject>_dseg.nii[.gz]` or, if it holds none of these,
-            `<subject>.nii[.gz]`.
+        pred: a file, or a folder with `<subject>_dseg` or, if it holds none of these, `<subject>`,
+            ending in .nii, .nii.gz or .img.
         ref: a file (for one prediction), one subject's folder, a folder of subjects' folders (of
             MRBrainS13, MRBrainS18 or IBSR18), a folder above these, any other layout that
-            training can read, a folder with files `<subject>*.nii[.gz]`, a manifest, or a
+            training can read, a folder with files `<subject>*`, a manifest, or a
             folder with one named `manifest.csv`.
         coding: `training` reads MRBrainS13's LabelsForTraining, `testing` and `auto` prefer
             LabelsForTesting.
@@ -106,12 +106,12 @@ def _references(ref: Path, subjects: Iterable[str], coding: str) -> Mapping[str,
     _require_there(ref)
     table = ref if ref.suffix.lower() == ".csv" else ref / MANIFEST_NAME
     if table.is_file():
-        return _told(read_manifest(table))
+        return _told(read_manifest(table), subjects)
     if ref.is_file():
         return {_subject(ref): _with_mask(ref)}
     found = _subject_folders(ref, coding)
     if not found and coding == "auto":
-        found = _by_layout(ref)
+        found = _by_layout(ref, subjects)
     # Last: if subjects' files lie side by side, this would take scans for references.
     found = found or _loose_files(ref, subjects)
     if not found:
@@ -169,19 +169,20 @@ def _loose_files(ref: Path, subjects: Iterable[str]) -> dict[str, ReferenceFiles
     return found
 
 
-def _by_layout(ref: Path) -> dict[str, ReferenceFiles]:
+def _by_layout(ref: Path, wanted: Iterable[str]) -> dict[str, ReferenceFiles]:
     try:
         subjects = find_subjects(ref)
     except DataError:
         return {}
-    return _told(subjects)
+    return _told(subjects, wanted)
 
 
-def _told(subjects: Iterable[SubjectFiles]) -> dict[str, ReferenceFiles]:
-    """References whose label scheme is known."""
+def _told(subjects: Iterable[SubjectFiles], wanted: Iterable[str]) -> dict[str, ReferenceFiles]:
+    """References whose label scheme is known; faults of those that are not wanted are ignored."""
     found: dict[str, ReferenceFiles] = {}
     for files in subjects:
-        if fault := files.faults.get("labels"):
+        fault = files.faults.get("labels")
+        if fault and files.id in wanted:
             raise DataError(fault)
         if files.labels is not None:
             found[files.id] = ReferenceFiles(files.labels, None, files.scheme)

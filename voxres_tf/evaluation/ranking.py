@@ -11,15 +11,14 @@ from pathlib import Path
 from voxres_tf.errors import DataError, message
 from voxres_tf.evaluation.results import (
     KEYS,
-    SCALE,
     TISSUES,
-    TITLES,
     Key,
     Results,
     notes,
     read_results,
     require_once,
 )
+from voxres_tf.evaluation.scores import FIGURES
 from voxres_tf.files import csv_text
 
 PUBLISHED_FILE = "mrbrains13_teams.csv"
@@ -83,11 +82,11 @@ def team_of(results: Results) -> Team:
     for tissue, figure in KEYS:
         mean = results.summaries[tissue, figure].mean
         if mean is None:
-            rule = f"{tissue} {TITLES[figure]} is defined for at least one subject"
+            rule = f"{tissue} {FIGURES[figure].paper} is defined for at least one subject"
             received = f"none of {len(results.subjects)}"
             then = "leave the team out, or see why voxres evaluate finds it undefined"
             raise DataError(message(f"team {results.name}", rule, received, then))
-        means[tissue, figure] = SCALE[figure] * mean
+        means[tissue, figure] = FIGURES[figure].scale * mean
     return Team(results.name, means)
 
 
@@ -156,7 +155,7 @@ def ranking_table(ranking: Ranking) -> str:
     """Table 2 for the screen, with the notes."""
     width = max((len(r.team.name) for r in ranking.ranked), default=0) + 2
     tissues = "".join(f"{tissue:>7}{'':14}" for tissue in TISSUES)
-    titles = "".join(f"{TITLES[figure]:>7}" for _, figure in KEYS)
+    titles = "".join(f"{FIGURES[figure].paper:>7}" for _, figure in KEYS)
     count = len(ranking.ranked)
     lines = [
         f"{count} team{'s' * (count != 1)}; means of DC in %, HD (95th percentile, MRBrainS) in "
@@ -172,7 +171,7 @@ def ranking_table(ranking: Ranking) -> str:
 
 def _cost(team: Team, key: Key, decimals: int) -> float:
     mean = round(team.means[key], decimals)
-    return -mean if key[1] == "dice" else mean
+    return -mean if FIGURES[key[1]].higher_is_better else mean
 
 
 def _cells(team: Team) -> list[str]:

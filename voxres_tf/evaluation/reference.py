@@ -57,7 +57,8 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         protocol: `mrbrains13` leaves cerebellum and brainstem (7, 8) out, `mrbrains18` also 9 and
             10, `plain` nothing.
         coding: `training` is the coding 0..8 (0..10 in MRBrainS18), `testing` is 0..3; `auto`
-            takes files with codes above 4, or named LabelsForTraining, for the training coding.
+            goes by the names LabelsForTraining and LabelsForTesting, and takes other files with
+            codes above 4 for the training coding.
             If `files` names a scheme, that applies under every protocol, and only `auto` is
             allowed; for a scheme from a file, every protocol but `plain` leaves out the codes that
             the scheme does not score.
@@ -146,13 +147,14 @@ def read_codes(path: Path) -> Volume:
 
 def to_common_axes(
     prediction: Volume, path: Path, reference: Reference, reference_path: Path
-) -> tuple[NDArray[np.uint8], Reference]:
+) -> tuple[NDArray[np.uint8], Reference, Grid]:
     """Bring both to canonical order, so that axial slices lie along the third axis.
 
     The files' axes may differ in order and direction, but their voxels must coincide.
 
     Returns:
-        The prediction and the reference, both on the reference's canonical grid.
+        The prediction and the reference, both on the reference's canonical grid, and the grid by
+        which the axes of the prediction's file were turned.
 
     Raises:
         DataError: unless the voxels of the two coincide within `grid.GRID_TOLERANCE_MM`.
@@ -163,12 +165,13 @@ def to_common_axes(
     else:
         # Near 45 degrees, two affines may round to different axes, so one decides for both.
         own = other
-    return to_canonical(prediction.data, own), replace(
+    common = replace(
         reference,
         classes=to_canonical(reference.classes, other),
         scored=to_canonical(reference.scored, other),
         grid=other.canonical(),
     )
+    return to_canonical(prediction.data, own), common, own
 
 
 def _known_name(path: Path) -> bool:
@@ -177,8 +180,10 @@ def _known_name(path: Path) -> bool:
 
 def _taken_for(path: Path, codes: NDArray[Any]) -> str:
     """The coding of labels by their file's name or, failing that, by their codes."""
-    highest = int(codes.max())
-    if path.name.lower().startswith(TRAINING_NAME) or highest > 4:
+    name, highest = path.name.lower(), int(codes.max())
+    if name.startswith(TESTING_NAME):
+        return "testing"
+    if name.startswith(TRAINING_NAME) or highest > 4:
         return "training"
     if highest == 4:  # a class of one's own, or white matter lesions of MRBrainS alone
         rule = "codes 0..3, or those of MRBrainS's training labels"

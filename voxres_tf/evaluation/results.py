@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 
 from voxres_tf.errors import DataError, first_of, message
 from voxres_tf.evaluation.scores import FIGURES, Score, Summary, read_scores, summarise
@@ -20,11 +19,6 @@ TISSUES = ("GM", "WM", "CSF")
 """In the order of the paper's tables."""
 
 KEYS: tuple[Key, ...] = tuple((tissue, figure) for tissue in TISSUES for figure in FIGURES)
-TITLES = MappingProxyType({"dice": "DC", "hd95_mm": "HD", "avd_percent": "AVD"})
-"""What the paper calls the figures."""
-
-SCALE = MappingProxyType({"dice": 100.0, "hd95_mm": 1.0, "avd_percent": 1.0})
-"""From the units of score files to those of the paper's tables: %, mm, %."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +114,8 @@ def notes(results: Sequence[Results]) -> list[str]:
             undefined = [subject for subject in r.subjects if subject not in defined]
             if undefined:
                 over = f"its mean is over {len(defined)} of {len(r.subjects)} subjects"
-                lines.append(
-                    f"{r.name}: {tissue} {TITLES[figure]} is undefined for {_listed(undefined)}; "
-                    + (f"{over}." if defined else "it has no mean.")
-                )
+                what = f"{tissue} {FIGURES[figure].paper} is undefined for {_listed(undefined)}"
+                lines.append(f"{r.name}: {what}; {over if defined else 'it has no mean'}.")
     return lines
 
 

@@ -47,22 +47,15 @@ def read_rows(argument: str) -> list[NamedFile]:
 def write_rows(folder: Path, rows: Mapping[str, str | PurePath]) -> None:
     """Write `folder/rows.json`, which `read_rows` understands, atomically.
 
-    Rows of other names that it holds already stay, after these, if their scores are still there.
-
     Args:
         folder: folder of a cross-validation.
         rows: name -> path of its scores relative to the folder; at least one, no empty names.
 
     Raises:
-        DataError: if the rows, or those that it holds, break these rules.
+        DataError: if the rows break these rules.
     """
     target = folder / ROWS_FILE
-    before = _rows_of(folder) if target.is_file() else []
-    kept = {name: file.relative_to(folder) for name, file in before if file.is_file()}
-    entries = [
-        {"name": name, "scores": PurePath(path).as_posix()}
-        for name, path in {**rows, **{n: p for n, p in kept.items() if n not in rows}}.items()
-    ]
+    entries = [{"name": name, "scores": PurePath(path).as_posix()} for name, path in rows.items()]
     _require_form(target, {"rows": entries})
     write_json(target, {"rows": entries})
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,33 @@ from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.labels import CLASS_NAMES
 
 COLUMNS = ("subject", "class", "dice", "hd95_mm", "avd_percent", "ref_ml", "pred_ml")
-FIGURES = ("dice", "hd95_mm", "avd_percent")
+
+
+class Figure(NamedTuple):
+    """How one figure of a score is called and shown.
+
+    Attributes:
+        title: its name.
+        paper: its name in the paper's tables.
+        unit: the unit of those tables.
+        scale: factor from the unit of score files to that unit.
+        higher_is_better: whether a higher value is the better one.
+    """
+
+    title: str
+    paper: str
+    unit: str
+    scale: float = 1.0
+    higher_is_better: bool = False
+
+
+FIGURES = MappingProxyType(
+    {
+        "dice": Figure("Dice", "DC", "%", 100.0, higher_is_better=True),
+        "hd95_mm": Figure("HD95", "HD", "mm"),
+        "avd_percent": Figure("AVD", "AVD", "%"),
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from voxres_tf.evaluation.comparisons import Difference, differences_markdown, escaped
-from voxres_tf.evaluation.results import (
-    KEYS,
-    SCALE,
-    TISSUES,
-    TITLES,
-    Results,
-    notes,
-)
-from voxres_tf.evaluation.scores import Summary
+from voxres_tf.evaluation.results import KEYS, TISSUES, Results, notes
+from voxres_tf.evaluation.scores import FIGURES, Summary
 from voxres_tf.files import csv_text
 
 COLUMNS = ("row", "class", "figure", "n", "mean", "sd", "median")
@@ -62,7 +55,7 @@ def table_markdown(results: Sequence[Results], differences: Sequence[Difference]
         results: the rows in their order; no rows give a table of only a header.
         differences: from `comparisons.compare_all`.
     """
-    titles = " | ".join(f"{tissue} {TITLES[figure]}" for tissue, figure in KEYS)
+    titles = " | ".join(f"{tissue} {FIGURES[figure].paper}" for tissue, figure in KEYS)
     table = [f"| row | n | {titles} |", f"|---|---|{'---|' * len(KEYS)}"]
     for r in results:
         cells = " | ".join(_cell(r.summaries[key], len(r.subjects)) for key in KEYS)
@@ -73,7 +66,7 @@ def table_markdown(results: Sequence[Results], differences: Sequence[Difference]
 
 
 def _cell(summary: Summary, subjects: int) -> str:
-    scale = SCALE[summary.figure]
+    scale = FIGURES[summary.figure].scale
     own = f", n = {summary.n}" if summary.n != subjects else ""
     if summary.mean is None or summary.median is None:
         return f"-{own}"

@@ -18,6 +18,7 @@ from voxres_tf.config import STRIDE
 from voxres_tf.contract import (
     CONTRACT,
     FORMAT_VERSION,
+    MODEL_NAME,
     SEGMENT,
     SEGMENT_NIFTI,
     SEGMENT_PROBABILITIES,
@@ -100,7 +101,7 @@ SETTINGS = {
 def check_name(model: Path) -> None:
     """Raise `ConfigError` unless a server can use the folder's name as the model's."""
     name = model.resolve().name
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if not re.fullmatch(MODEL_NAME, name):
         rule = "a served model is called by letters, digits, '_', '.' and '-'"
         raise ConfigError(message(model, rule, repr(name), "name another folder"))
 

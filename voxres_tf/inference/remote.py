@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -185,7 +184,8 @@ class RemoteEngine:
         Returns:
             The answer, and how many tries came before it.
         """
-        for retry in count():
+        retry = 0
+        while True:
             last = retry == self._server.retries
             try:
                 answer = call()
@@ -197,7 +197,7 @@ class RemoteEngine:
             # Partly random, so that the clients of a server do not all come back at once.
             if self._closed.wait(self._server.pause_s(retry) * random.uniform(0.5, 1)):
                 raise self._error(TryError("CANCELLED", "closed"))
-        raise AssertionError("never reached")
+            retry += 1
 
     def _may_be_answered(self, fault: TryError) -> bool:
         """Whether another try may succeed; a version that is not found may be about to load."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from voxres_tf.contract import MODEL_NAME
 from voxres_tf.errors import ConfigError, message
 from voxres_tf.schema import Config
 
@@ -53,7 +54,7 @@ class Server(Config):
     """
 
     address: Annotated[str, AfterValidator(check_address)]
-    model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    model_name: str = Field(pattern=f"^{MODEL_NAME}$")
     version: int | None = Field(default=None, gt=0)
     mode: Mode = "tile"
     timeout_s: float | None = Field(default=None, gt=0, le=86400)

@@ -18,7 +18,7 @@ from voxres_tf.errors import ModelError, message, shortened
 
 Weights = Literal["best", "last"]
 
-STATE_FILE, STEP = "state.npz", "step"
+STATE_FILE, STEP, PLANNED = "state.npz", "step", "planned"
 """File of a training's last checkpoint, and the name of the number of updates in it."""
 
 VARIABLES = Path("variables") / "variables"
@@ -62,9 +62,22 @@ def saved_step(path: Path) -> int:
     Raises:
         ModelError: if the file is not such a state.
     """
+    return _number(path, STEP)
+
+
+def planned_steps(path: Path) -> int:
+    """How many updates the training was to have when it wrote its state.
+
+    Raises:
+        ModelError: if the file is not such a state.
+    """
+    return _number(path, PLANNED)
+
+
+def _number(path: Path, name: str) -> int:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return int(arrays[STEP])
+            return int(arrays[name])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         rule = "a state as training wrote it"
         raise ModelError(message(path, rule, error, "start a new run")) from error

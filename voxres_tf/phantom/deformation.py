@@ -60,7 +60,7 @@ def integrate(velocity: tuple[Field, Field, Field]) -> Warp:
 def random_warp(
     rng: np.random.Generator,
     half_mm: tuple[float, float, float],
-    strength_mm: tuple[float, float] = (3.2, 1.0),
+    strength_mm: tuple[float, float],
 ) -> Warp:
     """A smooth random warp over a centred box.
 

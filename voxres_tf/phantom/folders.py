@@ -45,7 +45,7 @@ def require_no_other(out: Path, *names: str) -> None:
 
 
 def require_no_subjects(out: Path) -> None:
-    """Refuse a folder that holds subjects which are no phantoms, for the same reason.
+    """Refuse a folder that holds files of subjects which are no phantoms, for the same reason.
 
     Raises:
         OutputExistsError: if it does.
@@ -55,7 +55,8 @@ def require_no_subjects(out: Path) -> None:
     except DataError:
         return
     for files in subjects:
-        if not (files.files[0].parent / NOTE_FILE).is_file():
+        there = [path for path in files.files if path.exists()]
+        if there and not (there[0].parent / NOTE_FILE).is_file():
             _refuse(out, f"subject {files.id} of another")
 
 

@@ -63,7 +63,7 @@ def write_phantom(
 
     Raises:
         OutputExistsError: if one of them exists and holds something else, or `out` holds another
-            data set's manifest; raised before any is made.
+            data set's manifest or, without `overwrite`, its subjects; raised before any is made.
         ConfigError, DataError: as `generate_subject`.
     """
     series = {"TrainingData": subjects, "TestData": test_subjects}
@@ -73,7 +73,8 @@ def write_phantom(
     with locked(out):
         if not any((out / part).exists() for part in series):
             require_no_other(out, MANIFEST_NAME)
-            require_no_subjects(out)
+            if not overwrite:
+                require_no_subjects(out)
         names = {head: named(head) for head in heads}
         left = []
         for folder, (part, n), head in zip(folders, parts, cycle(heads), strict=False):
@@ -113,7 +114,8 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
         are `out/mni152/{T1,labels}.nii.gz`.
 
     Raises:
-        OutputExistsError: if the manifest, the folder, or another data set exists.
+        OutputExistsError: if the manifest, the folder, or another data set exists; its subjects may
+            be there with `overwrite`.
         DataError: if the packaged maps are missing.
     """
     folder, manifest = out / "mni152", out / MANIFEST_NAME
@@ -122,7 +124,8 @@ def write_real(out: Path, *, overwrite: bool = False) -> Path:
     files = SubjectFiles("mni152", {"t1": folder / "T1.nii.gz"}, folder / "labels.nii.gz")
     with locked(out):
         require_no_other(out, "TrainingData", "TestData", RECIPE_FILE)
-        require_no_subjects(out)
+        if not overwrite:
+            require_no_subjects(out)
         # Only the manifest is missing if a call was stopped before it.
         made = not (overwrite or manifest.exists()) and is_made(folder, _REAL, ("T1", "labels"))
         if not made:

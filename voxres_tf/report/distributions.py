@@ -9,14 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voxres_tf.evaluation.results import SCALE, TISSUES, TITLES, Results
+from voxres_tf.evaluation.results import TISSUES, Results
 from voxres_tf.evaluation.scores import FIGURES
 from voxres_tf.report.panels import literal
 from voxres_tf.report.png import write_png
 
 # Blue and vermilion of Okabe and Ito, which colour-blind people can tell apart.
 POINT, MEDIAN, BOX, LINE = "#0072b2", "#d55e00", "#e9edf2", "#6b7480"
-_UNITS = {"dice": "%", "hd95_mm": "mm", "avd_percent": "%"}
 _CAPTION = "One point per subject. Box: quartiles; orange: median; line: smallest to largest."
 _LONGEST = 40  # characters of a name beside the panels
 _GOLDEN = 0.618  # successive multiples of it spread evenly over 0 to 1
@@ -39,7 +38,8 @@ def distributions(path: Path, results: Sequence[Results]) -> None:
         for axes, column in zip(across, FIGURES, strict=True):
             for level, row in enumerate(results):
                 _row(axes, level, row, (tissue, column))
-            axes.set_title(f"{tissue} {TITLES[column]} ({_UNITS[column]})", fontsize=11)
+            shown = FIGURES[column]
+            axes.set_title(f"{tissue} {shown.paper} ({shown.unit})", fontsize=11)
             _finish(axes)
     grid[0, 0].set_yticks(range(len(results)), [literal(_short(r.name)) for r in results])
     grid[0, 0].set_ylim(max(len(results), 1) - 0.45, -0.55)
@@ -53,7 +53,7 @@ def _short(name: str) -> str:
 
 def _row(axes: Axes, level: int, results: Results, key: tuple[str, str]) -> None:
     found = results.values(key)
-    values = np.array(list(found.values())) * SCALE[key[1]]
+    values = np.array(list(found.values())) * FIGURES[key[1]].scale
     if len(found) < len(results.subjects):
         count = f"n = {len(found)} of {len(results.subjects)}"
         axes.text(

@@ -74,8 +74,7 @@ def compared_case(
     (pair,) = find_pairs(segmentation, reference, coding)
     found = read_reference(pair.reference, protocol, coding)
     labels = read_prediction(segmentation, found.class_names)
-    prediction, common = to_common_axes(labels, segmentation, found, reference)
-    grid = labels.grid if labels.grid.fault(found.grid) else found.grid  # as `to_common_axes`
+    prediction, common, grid = to_common_axes(labels, segmentation, found, reference)
     return Case(
         _canonical_scan(scan, grid, segmentation),
         prediction,

@@ -200,9 +200,9 @@ class Checkpoint(keras.callbacks.Callback):
         # Weights first: a state whose weights are older would never write them again. But weights
         # without any state cannot be resumed.
         if not self._path.is_file():
-            save_state(self._path, self.model, self._counter.step)
+            save_state(self._path, self.model, self._counter.step, self._config.steps)
         save_weights(self.model, self._weights)
-        save_state(self._path, self.model, self._counter.step)
+        save_state(self._path, self.model, self._counter.step, self._config.steps)
         self._saved = time.monotonic()
 
 

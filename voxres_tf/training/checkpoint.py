@@ -11,13 +11,13 @@ import numpy as np
 
 from voxres_tf.errors import TrainingError, message
 from voxres_tf.files import atomic_path
-from voxres_tf.model.stored import STEP
+from voxres_tf.model.stored import PLANNED, STEP
 
 
-def save_state(path: Path, model: keras.Model, step: int) -> None:
-    """Write weights, optimiser and running means after `step` updates, atomically."""
+def save_state(path: Path, model: keras.Model, step: int, planned: int) -> None:
+    """Write weights, optimiser and running means after `step` of `planned` updates, atomically."""
     arrays: dict[str, Any] = {n: np.asarray(variable) for n, variable in _variables(model).items()}
-    arrays[STEP] = np.int64(step)
+    arrays |= {STEP: np.int64(step), PLANNED: np.int64(planned)}
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays)
 
@@ -39,7 +39,7 @@ def restore_state(path: Path, model: keras.Model) -> dict[str, np.ndarray[Any, A
         raise TrainingError(message(path, "a whole state", error, "start a new run")) from error
     variables = _variables(model)
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
-    found = {name: array.shape for name, array in arrays.items() if name != STEP}
+    found = {name: array.shape for name, array in arrays.items() if name not in (STEP, PLANNED)}
     differing = {n for n in wanted.keys() ^ found.keys() if not n.startswith("metric")}
     differing |= {n for n in wanted.keys() & found.keys() if wanted[n] != found[n]}
     if differing:

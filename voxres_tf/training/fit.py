@@ -11,15 +11,15 @@ import keras
 import tensorflow as tf
 
 from voxres_tf.config import RunConfig, TrainingConfig
+from voxres_tf.contract import OVERLAP
 from voxres_tf.dataset.checks import require_sound
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import TrainingError, VoxResError, message
 from voxres_tf.files import locked, write_json
 from voxres_tf.inference.tiling import Tiling
-from voxres_tf.model.stored import saved_step
+from voxres_tf.model.stored import planned_steps, saved_step
 from voxres_tf.preprocess.cache import CachedSubject, cached
-from voxres_tf.schema import load
-from voxres_tf.start import Start, tile_of
+from voxres_tf.start import Start, habits_of, tile_of
 from voxres_tf.training import callbacks as cb
 from voxres_tf.training.averages import RawWeights, save_weights
 from voxres_tf.training.build import compiled
@@ -131,15 +131,15 @@ def _fit(
     source = recorded(folder, start) if resumed else {}
     if not resumed:
         folder.forget()
-    training = config.training
-    before = load(RunConfig, folder.config).training if resumed else training
     write_json(folder.config, config.model_dump(mode="json"))
+    training = config.training
     with _strategy().scope():
         model, losses = compiled(config)
     step, metrics = 0, {}
     if resumed:
         step = saved_step(folder.state)
         metrics = restore_state(folder.state, model)
+        before = training.model_copy(update={"steps": planned_steps(folder.state)})
         epoch = step // training.steps_per_epoch
         if auxiliary_weight(before, epoch) != auxiliary_weight(training, epoch):
             metrics = {}  # sums of losses that were weighted otherwise
@@ -193,7 +193,8 @@ def _callbacks(
     best = max((d for row in rows if (d := mean_val_dice(row)) is not None), default=-1.0)
     validation = []
     if held_out:
-        tiling = Tiling(tile_of(folder.path, training.crop))
+        overlap = habits_of(folder.path).get("overlap", OVERLAP)
+        tiling = Tiling(tile_of(folder.path, training.crop), overlap)
         measure = partial(mean_dice, network_function(model), held_out, config, tiling)
         validation = [cb.Validation(measure, training, best, folder.best)]
     guard = FiniteGuard(counter, training, subjects_of_step)

@@ -13,7 +13,7 @@ from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, SUMMARY_FILE, RunConfig
 from voxres_tf.dataset.checks import classes_of
 from voxres_tf.dataset.subject import SubjectFiles
 from voxres_tf.errors import ConfigError, TrainingError, message
-from voxres_tf.model.stored import STATE_FILE, place_of_weights, saved_step
+from voxres_tf.model.stored import STATE_FILE, place_of_weights, planned_steps, saved_step
 from voxres_tf.preprocess.cache import CachedSubject
 from voxres_tf.schema import load
 from voxres_tf.start import read_summary
@@ -141,12 +141,11 @@ def _check_settings(folder: RunFolder, config: RunConfig) -> None:
                 "ask for more steps, or start a new run",
             )
         )
-    recorded = load(RunConfig, folder.config)
-    within = made % config.training.steps_per_epoch and recorded.training.steps != made
+    within = made % config.training.steps_per_epoch and planned_steps(folder.state) != made
     if config.training.steps == made and within:
         rule = f"more than the {made} steps that were made, since they end within an epoch"
         raise TrainingError(message(folder.path, rule, made, "ask for more steps"))
-    before, now = (_fixed(c) for c in (recorded, config))
+    before, now = (_fixed(c) for c in (load(RunConfig, folder.config), config))
     changed = sorted(key for key in now if now[key] != before.get(key))
     if changed:
         received = "; ".join(f"{key} {before.get(key)} -> {now[key]}" for key in changed)
