@@ -112,18 +112,17 @@ def warmup_requests(contract: Contract) -> Iterator[Any]:
     A server that batches does not load a model whose warm-up it cannot batch, so every input has a
     first axis of at most `MOST_AT_ONCE`, the same in all inputs of a signature. Tiles have the size
     of the contract's patch. Volumes are narrower and scans smaller, and the graph pads them to a
-    tile; scans have two values, since a constant scan is rejected.
+    tile; scans have two values each, since constant and equal scans are rejected.
     """
     tiles = contract.tile_channels
     width, *others = contract.patch
     modalities = contract.preprocess.modalities
     volume = zeros_tensor((min(width, MOST_AT_ONCE), *others, len(modalities)))
     asked = to_tensor(np.array([FORMAT_VERSION], np.int32))
-    scan = string_tensor(_small_scan())
     inputs = {
         **{name: {"image": zeros_tensor((1, *contract.patch, c))} for name, c in tiles.items()},
         **{name: {"images": volume} for name in (SEGMENT, SEGMENT_PROBABILITIES)},
-        SEGMENT_NIFTI: {nifti_input(m): scan for m in modalities},
+        SEGMENT_NIFTI: {nifti_input(m): _small_scan(n) for n, m in enumerate(modalities, 1)},
         CONTRACT: {"format_version": asked},
     }
     for signature, tensors in inputs.items():
@@ -132,10 +131,10 @@ def warmup_requests(contract: Contract) -> Iterator[Any]:
         yield log
 
 
-def _small_scan() -> bytes:
+def _small_scan(brightness: int) -> Any:
     halves = np.indices((STRIDE,) * 3)[0] >= STRIDE // 2
-    content: bytes = nib.Nifti1Image(halves.astype(np.uint8), np.eye(4)).to_bytes()
-    return gzip.compress(content, mtime=0)
+    image = nib.Nifti1Image(brightness * halves.astype(np.uint8), np.eye(4))
+    return string_tensor(gzip.compress(image.to_bytes(), mtime=0))
 
 
 def write_warmup(folder: Path, contract: Contract) -> None:

@@ -84,6 +84,15 @@ class Formula:
         return self.answer(signature)(tiles)
 
 
+def test_one_scan_is_not_two():
+    function = volume_functions(Formula(), formula_contract(patch=PATCH))[SEGMENT]
+    images = random_images(24, 16, 8)
+    images[..., 1] = images[..., 0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="flair: t1 and flair are two scans"):
+        function(tf.constant(images))
+    assert function(tf.zeros((24, 16, 8, 2)))["labels"].shape == (24, 16, 8)  # both are missing
+
+
 @pytest.mark.parametrize("careful", [{}, {"overlap": 0.25, "tta": True, "one_piece": True}])
 def test_all_roads_predict_as_the_contract_says(tmp_path, careful):
     contract = formula_contract(patch=PATCH).model_copy(update=careful)

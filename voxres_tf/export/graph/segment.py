@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from voxres_tf.config import PreprocessConfig
 from voxres_tf.contract import SEGMENT, SEGMENT_NIFTI, SEGMENT_PROBABILITIES, Contract
 from voxres_tf.export.graph.align import aligned
 from voxres_tf.export.graph.channels import prepare
+from voxres_tf.export.graph.checks import held, require
 from voxres_tf.export.graph.filters import Tensor
 from voxres_tf.export.graph.nifti import nifti_function
 from voxres_tf.export.graph.pieces import without_loose
@@ -31,8 +33,9 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
         contract: says how channels are made, volumes are tiled and answers are cleaned.
 
     Returns:
-        Name -> `tf.function`. Two take `images`, float32 [X, Y, Z, M], finite, with axes in
-        right-anterior-superior order and modalities in the contract's; they return `labels`, uint8
+        Name -> `tf.function`. Two take `images`, float32 [X, Y, Z, M], finite, no two modalities
+        equal unless 0, with axes in right-anterior-superior order and modalities in the contract's;
+        they return `labels`, uint8
         [X, Y, Z], and `probabilities`, float32 [X, Y, Z, K], respectively.
     """
     config = contract.preprocess
@@ -86,5 +89,14 @@ def _guarded(images: Tensor, config: PreprocessConfig) -> Tensor:
     filled = tf.debugging.assert_positive(
         tf.size(images), message=f"voxres: {wanted} must have a voxel"
     )
-    with tf.control_dependencies([filled]):
-        return tf.debugging.check_numerics(images, f"voxres: {wanted} must be finite")
+    finite = tf.debugging.check_numerics(held(images, [filled]), f"voxres: {wanted} must be finite")
+    return held(finite, list(_distinct(finite, config.modalities)))
+
+
+def _distinct(images: Tensor, modalities: Sequence[str]) -> Iterator[Any]:
+    """The check of `dataset.subject` that no scan is sent as two; missing scans are 0."""
+    scans = dict(zip(modalities, tf.unstack(images, axis=-1), strict=True))
+    for one, other in combinations(modalities, 2):
+        same = tf.reduce_all(scans[one] == scans[other]) & tf.reduce_any(scans[one] != 0)
+        rule, received = f"{one} and {other} are two scans", ("equal voxels",)
+        yield require(~same, other, rule, received, "send each its own")
