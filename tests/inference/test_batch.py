@@ -11,10 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from voxres_tf.errors import ConfigError, OutputExistsError, VoxResError
+from voxres_tf.errors import ConfigError, OutputExistsError
 from voxres_tf.inference import outputs
 from voxres_tf.inference.batch import predict_all
-from voxres_tf.inference.outcome import Outcome, volumes_table
 from voxres_tf.inference.outputs import OutputPlan
 
 
@@ -277,43 +276,9 @@ def test_probabilities_go_with_the_labels_that_they_belong_to(
     assert [p.name for p in plan.out.iterdir()] == ["x_dseg.nii.gz"]
 
 
-def test_no_subjects_give_empty_tables(make_predictor, tmp_path):
-    plan = OutputPlan(tmp_path / "out", volumes=tmp_path / "ml.csv", report=tmp_path / "r.json")
-    assert predict_all(make_predictor(), [], plan) == []
-    assert plan.volumes.read_text() == "subject,CSF_ml,GM_ml,WM_ml,reason\n"
-    assert json.loads(plan.report.read_text())["subjects"] == []
-
-
-def test_an_absent_class_has_an_empty_cell_and_a_reason():
-    outcomes = [
-        Outcome("a", volumes_ml={"CSF": 1.5, "GM": 0.0, "WM": 2.25}),
-        Outcome("b", failure="truncated, at byte 9"),
-    ]
-    assert volumes_table(outcomes, ("CSF", "GM", "WM")) == (
-        "subject,CSF_ml,GM_ml,WM_ml,reason\n"
-        "a,1.500,,2.250,no voxels of GM\n"
-        'b,,,,"truncated, at byte 9"\n'
-    )
-
-
 def test_probabilities_that_are_not_kept_cannot_be_saved(make_predictor, write_subject, tmp_path):
     predictor = make_predictor(probabilities=False)
     plan = OutputPlan(tmp_path / "out", save_probabilities=True)
     with pytest.raises(ConfigError, match="a predictor that keeps probabilities"):
         predict_all(predictor, [write_subject()], plan)
     assert not (tmp_path / "out").exists()
-
-
-def test_what_is_done_is_told_and_reported_though_a_table_fails(
-    make_predictor, write_subject, tmp_path, monkeypatch
-):
-    def refuse(path, text):
-        raise VoxResError("a full disk")
-
-    monkeypatch.setattr("voxres_tf.inference.batch.write_text", refuse)
-    plan = OutputPlan(tmp_path, volumes=tmp_path / "v.csv", report=tmp_path / "r.json")
-    told = []
-    with pytest.raises(VoxResError, match="a full disk"):
-        predict_all(make_predictor(), [write_subject()], plan, tell=told.append)
-    assert [outcome.id for outcome in told] == ["s1"]
-    assert json.loads((tmp_path / "r.json").read_text())["subjects"][0]["id"] == "s1"

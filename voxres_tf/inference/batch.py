@@ -65,7 +65,8 @@ def predict_all(
     finally:
         if plan.report is not None:
             seconds = {"load": load, "total": time.perf_counter() - start}
-            write_json(plan.report, report(predictor, plan, outcomes, seconds))
+            whole = len(outcomes) == len(subjects)
+            write_json(plan.report, report(predictor, plan, outcomes, seconds, complete=whole))
     return outcomes
 
 

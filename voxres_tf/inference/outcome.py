@@ -95,8 +95,13 @@ def report(
     plan: OutputPlan,
     outcomes: Sequence[Outcome],
     seconds: Mapping[str, float],
+    *,
+    complete: bool,
 ) -> dict[str, Any]:
-    """The report of a prediction as JSON: versions, model, options, times, and all outcomes."""
+    """The report of a prediction as JSON: versions, model, options, times, and all outcomes.
+
+    It is not `complete` if an interruption left subjects out.
+    """
     contract, server = predictor.contract, predictor.server
     libraries = ("tensorflow", "keras", "numpy", "nibabel", "scikit-image")
     return {
@@ -132,6 +137,7 @@ def report(
             "overwrite": plan.overwrite,
         },
         "seconds": dict(seconds),
+        "complete": complete,
         "subjects": [
             {"status": "failed" if outcome.failure else "ok", **_told(outcome)}
             for outcome in outcomes
