@@ -73,7 +73,7 @@ class Grid:
         """How this grid differs from another beyond `GRID_TOLERANCE_MM`, None if it does not."""
         if self.shape != reference.shape:
             found = f"shape {self.shape} instead of {reference.shape}"
-        elif (distance := self.distance_mm(reference)) > GRID_TOLERANCE_MM:
+        elif not (distance := self.distance_mm(reference)) <= GRID_TOLERANCE_MM:  # NaN, too
             found = f"{distance:.2f} mm apart"
         else:
             return None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import atomic_path
-from voxres_tf.grid import Grid
+from voxres_tf.grid import Affine, Grid
 from voxres_tf.headers import check_header, read_qform, require_sizes, tells_place
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
@@ -58,12 +58,23 @@ def read_volume(path: Path) -> Volume:
         ) from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
+    return Volume(np.asarray(real_values(data, path)), grid)
+
+
+def real_values(data: NDArray[Any], where: object) -> NDArray[Any]:
+    """Floats as float32, integers and booleans as they are.
+
+    Values too large for float32 become infinite, without a warning.
+
+    Raises:
+        DataError: for any other type, such as complex numbers.
+    """
     if data.dtype.kind not in "iufb":
-        raise DataError(message(path, "real numbers", data.dtype, "convert the file to float32"))
-    if data.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # infinity, which the checks report
-            data = data.astype(np.float32, copy=False)
-    return Volume(np.asarray(data), grid)
+        raise DataError(message(where, "real numbers", data.dtype, "convert it to float32"))
+    if data.dtype.kind != "f":
+        return data
+    with np.errstate(over="ignore"):  # infinity, which the checks report
+        return data.astype(np.float32, copy=False)
 
 
 def voxels_of(path: Path) -> Path:
@@ -118,6 +129,16 @@ def _open(path: Path) -> SpatialImage:
     return image
 
 
+def require_lattice(shape: tuple[int, ...], affine: Affine, where: object) -> None:
+    """Raise `DataError` unless there are three axes with voxels and an invertible affine [4, 4]."""
+    if len(shape) != 3 or 0 in shape:
+        rule, then = "a volume has three axes", "extract one volume of it"
+        raise DataError(message(where, rule, f"shape {shape}", then))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        rule, then = "an affine that can be inverted", "mend the header"
+        raise DataError(message(where, rule, affine.tolist(), then))
+
+
 def _check_whole(path: Path) -> None:
     """Read a compressed file to its end, where its checksum is; nibabel stops before it."""
     if path.suffix.lower() in (".gz", ".mgz"):
@@ -130,26 +151,20 @@ def _grid(image: SpatialImage, path: Path) -> Grid:
     shape = tuple(int(n) for n in image.shape)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) != 3 or 0 in shape:
-        raise DataError(
-            message(path, "a volume has three axes", f"shape {shape}", "extract one volume of it")
-        )
     affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise DataError(
-            message(path, "an affine that can be inverted", affine.tolist(), "mend the header")
-        )
+    require_lattice(shape, affine, path)
+    x, y, z = shape
     header: Any = image.header
     if not hasattr(header, "get_sform"):
         told = tells_place(image)
         if not told:
             require_sizes(image, path)
-        return Grid(shape, affine, affine if told else None, int(told), oriented=told)
+        return Grid((x, y, z), affine, affine if told else None, int(told), oriented=told)
     check_header(image, path)
     sform, sform_code = header.get_sform(coded=True)
     qform, qform_code = read_qform(header)
     oriented = sform is not None or qform is not None
-    return Grid(shape, affine, sform, int(sform_code), qform, qform_code, oriented)
+    return Grid((x, y, z), affine, sform, int(sform_code), qform, qform_code, oriented)
 
 
 def write_volume(path: Path, data: NDArray[Any], grid: Grid) -> None:

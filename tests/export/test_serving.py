@@ -244,3 +244,5 @@ def test_the_docker_line_is_one_for_a_shell(tmp_path):
         text=True,
     ).stdout.splitlines()
     assert f"type=bind,source={folder},target=/models/net,readonly" in words
+    # Docker reads a mount as a line of CSV.
+    assert f'"source={tmp_path}/a,b/net"' in docker_line(tmp_path / "a,b" / "net")

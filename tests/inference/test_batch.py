@@ -145,6 +145,21 @@ def test_outputs_do_not_replace_each_other(make_predictor, write_subject, tmp_pa
     assert not out.exists()
 
 
+@pytest.mark.parametrize("id_", ["../../x", "a/b", "..", ""])
+def test_ids_that_lead_elsewhere_are_refused(make_predictor, write_subject, tmp_path, id_):
+    with pytest.raises(ConfigError, match="ids of subjects that can be file names"):
+        predict_all(
+            make_predictor(), [replace(write_subject(), id=id_)], OutputPlan(tmp_path / "a/b/out")
+        )
+    assert not (tmp_path / "a").exists()
+
+
+def test_subjects_may_come_one_by_one(make_predictor, write_subject, tmp_path):
+    subjects = (write_subject(name) for name in "ab")
+    outcomes = predict_all(make_predictor(), subjects, OutputPlan(tmp_path / "out"))
+    assert [outcome.id for outcome in outcomes] == ["a", "b"]
+
+
 def test_inputs_are_never_replaced(make_predictor, write_subject):
     files = write_subject()
     plan = OutputPlan(files.images["t1"], overwrite=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,7 +141,16 @@ def test_a_scan_of_one_value_is_no_scan(make_predictor, write_subject, optional)
         (lambda v: Volume(v.data * np.nan, v.grid), "s1, flair: finite values"),
         (lambda v: Volume(v.data * 0, v.grid), "s1, flair: a scan has contrast"),
         # float32 has no 16777217.
-        (lambda v: Volume(2**24 + (v.data > 0.5), v.grid), "s1, flair: a scan has contrast"),
+        (
+            lambda v: Volume(2**24 + (v.data > 0.5), v.grid),
+            "s1, flair: a scan has contrast. Received: 16777216 to 16777217, one float32 number",
+        ),
+        (lambda v: Volume(v.data * 1j, v.grid), "s1, flair: real numbers. Received: complex64"),
+        (lambda v: Volume(v.data * np.float64(1e60), v.grid), "s1, flair: finite values"),
+        (
+            lambda v: Volume(v.data, Grid(v.grid.shape, v.grid.affine * np.nan)),
+            "s1, flair: the grid of the subject. Received: nan mm apart",
+        ),
         (lambda v: Volume(v.data[1:], v.grid), "s1, flair: data of its grid's shape"),
         (
             lambda v: Volume(v.data, Grid(v.grid.shape, v.grid.affine @ np.diag([-1, 1, 1, 1]))),
@@ -153,6 +163,14 @@ def test_a_subject_in_memory_is_held_to_the_same_rules(make_predictor, write_sub
     images = {**subject.images, "flair": change(subject.images["flair"])}
     with pytest.raises(DataError, match=line):
         make_predictor()(Subject(subject.id, images, subject.grid))
+
+
+def test_a_grid_in_memory_is_held_to_them_too(make_predictor, write_subject):
+    subject = read_subject(write_subject(), ("t1", "flair"))
+    flat = subject.grid.affine @ np.diag([1, 1, 0, 1])
+    for grid in (replace(subject.grid, affine=flat), replace(subject.grid, shape=(4, 4))):
+        with pytest.raises(DataError, match=r"subject s1: (an affine that can be|a volume has)"):
+            make_predictor()(replace(subject, grid=grid))
 
 
 def test_what_may_be_missing_is_zeros(make_predictor, write_subject, optional):

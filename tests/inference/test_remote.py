@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.inference.loopback import RefusalError, formula, serve_grpc
-from tests.inference.ways import WAYS, asking, connect
+from tests.inference.ways import WAYS, asking, connect, serve_rest
 from voxres_tf.contract import ANSWER, SEGMENT
 from voxres_tf.errors import ModelError, ServerError
 from voxres_tf.inference.remote import RemoteEngine
@@ -93,6 +93,10 @@ def test_ctrl_c_and_sigterm_do_not_wait_for_answers(model, way, end):
             list(engine.apply(lambda tile: engine.run(ANSWER, tile), tiles()))
         assert time.perf_counter() - start < 10
         over.set()
+        # An interrupted cell of a notebook can be run again.
+        model.before = lambda *_: None
+        tile = np.zeros((1, 8, 8, 8, 2), np.float32)
+        assert engine.run(ANSWER, tile).shape == (1, 8, 8, 8, 4)
 
 
 def test_what_will_not_pass_is_not_tried_again(model, address, way):
@@ -120,6 +124,18 @@ def test_a_server_that_stalls_is_given_up_in_time(model, address, way):
     # Two tries and a pause, and what the machine takes to notice.
     assert 1 <= time.perf_counter() - start < 1.5 + 15
     time.sleep(2)
+
+
+def test_grpc_at_a_port_for_rest_says_so(model):
+    with serve_rest(model) as address, pytest.raises(ServerError, match="as from a port for REST"):
+        RemoteEngine(asking(address, retries=9))
+
+
+def test_scans_go_to_the_server_and_not_through_a_proxy(model, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with serve_grpc(model) as address:
+        engine = connect(address.replace("127.0.0.1", "localhost"), "grpc").engine
+        assert engine.run(ANSWER, np.zeros((1, 8, 8, 8, 2), np.float32)).shape == (1, 8, 8, 8, 4)
 
 
 @pytest.mark.parametrize("rest", [False, True])

@@ -109,7 +109,7 @@ def test_a_port_that_speaks_no_http():
     with TCPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
         address = f"127.0.0.1:{server.server_address[1]}"
-        with pytest.raises(ServerError, match=r"INTERNAL: no answer in HTTP; is this the port"):
+        with pytest.raises(ServerError, match=r"INTERNAL: no answer in HTTP, as from a port"):
             RemoteEngine(asking(address, rest=True, retries=9))
         server.shutdown()
 

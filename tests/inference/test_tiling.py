@@ -128,6 +128,10 @@ def test_memory_is_the_result_and_a_batch_of_tiles():
     [
         {"tile": (8, 8)},
         {"tile": (8, 0, 8)},
+        {"tile": 8},
+        {"tile": (8.0, 8, 8)},
+        {"batch": 1.5},
+        {"overlap": "0.5"},
         {"batch": 0},
         {"overlap": -0.1},
         {"overlap": 1.0},
@@ -135,7 +139,7 @@ def test_memory_is_the_result_and_a_batch_of_tiles():
     ],
 )
 def test_options_out_of_range(options):
-    with pytest.raises(ConfigError, match="tiles: three sizes"):
+    with pytest.raises(ConfigError, match="tiles: three whole sizes"):
         Tiling(**({"tile": (8, 8, 8)} | options))
 
 

@@ -71,6 +71,9 @@ def test_damaged_files_of_a_run_are_named(tmp_path: Path) -> None:
 def test_what_resume_refuses(
     subjects: list[SubjectFiles], config: RunConfig, tmp_path: Path
 ) -> None:
+    for wrong in ("Never", False):
+        with pytest.raises(ConfigError, match="resume: one of auto, never, must"):
+            fit.train(subjects, tmp_path / "none", config, resume=wrong)
     with pytest.raises(TrainingError, match="a run to resume"):
         fit.train(subjects, tmp_path / "none", config, resume="must")
     run = fit.train(subjects, tmp_path / "run", config.updated(training={"steps": 4}))

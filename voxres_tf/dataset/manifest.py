@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxres_tf.config import MODALITIES, SPELLINGS
-from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.dataset.subject import SubjectFiles, usable_id
 from voxres_tf.errors import DataError, message
 from voxres_tf.files import csv_text, read_csv, write_text
 from voxres_tf.labels import SCHEMES, is_scheme_file
@@ -99,8 +99,7 @@ def _header_fault(columns: Sequence[str]) -> str | None:
 
 def _faults(row: _Row, seen: dict[str, int]) -> Iterator[str]:
     id_ = row.cells.get("subject", "")
-    # Ids become file names.
-    if not id_ or id_ in (".", "..") or set(id_) & set("/\\\0\r\n"):
+    if not usable_id(id_):
         yield f"{id_!r} is no subject id"
     elif id_ in seen:
         yield f"subject {id_!r} is on line {seen[id_]} already"

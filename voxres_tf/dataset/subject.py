@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from voxres_tf.dataset.regrid import resample_to as resample_volume
 from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.grid import Grid
 from voxres_tf.headers import ONE_SPACE
-from voxres_tf.volume import Volume, read_grid, read_volume
+from voxres_tf.volume import Volume, read_grid, read_volume, real_values, require_lattice
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Subject:
     grid: Grid
     labels: Volume | None = None
     scheme: str = "tissue"
+
+
+def usable_id(text: str) -> bool:
+    """Whether a text may be a subject's id; ids become names of files."""
+    return bool(text) and text not in (".", "..") and not set(text) & set("/\\\0\r\n")
 
 
 def as_subject(given: Subject | SubjectFiles | Mapping[str, str | Path]) -> Subject | SubjectFiles:
@@ -172,15 +177,16 @@ def require_subject(subject: Subject, modalities: Sequence[str]) -> None:
 
     Raises:
         DataError: if one of these modalities lies on another grid than the subject's, has values
-            that are not finite, has only one value, or has the voxels of another.
+            that are not real or not finite, has only one value, or has the voxels of another.
     """
+    require_lattice(subject.grid.shape, subject.grid.affine, f"subject {subject.id}")
     for name in modalities:
         volume, where = subject.images[name], f"subject {subject.id}, {name}"
         if volume.data.shape != volume.grid.shape:
             rule = f"data of its grid's shape {volume.grid.shape}"
             raise DataError(message(where, rule, f"shape {volume.data.shape}", "mend the volume"))
         require_grid(volume.grid, where, subject.grid, "the subject")
-        require_scan(volume, where)
+        require_scan(replace(volume, data=real_values(volume.data, where)), where)
     places = {name: f"subject {subject.id}, {name}" for name in modalities}
     _require_distinct({name: subject.images[name] for name in modalities}, places)
 
@@ -211,14 +217,12 @@ def require_scan(volume: Volume, where: Path | str) -> Volume:
     """Raise `DataError` unless a scan has finite values, and more than one; return it."""
     require_finite(volume, where)
     # In float32, as networks take values: they cannot tell finer differences apart.
-    if np.float32(volume.data.min()) == np.float32(volume.data.max()):
+    low, high = volume.data.min(), volume.data.max()
+    if np.float32(low) == np.float32(high):
         # Its channels would be 0, like those of a missing modality.
-        everywhere = f"{volume.data.flat[0]} everywhere"
-        raise DataError(
-            message(
-                where, "a scan has contrast", everywhere, "leave this scan out, or export it again"
-            )
-        )
+        received = f"{low} everywhere" if low == high else f"{low} to {high}, one float32 number"
+        then = "leave this scan out, or export it again"
+        raise DataError(message(where, "a scan has contrast", received, then))
     return volume
 
 

@@ -203,24 +203,25 @@ def _contract(
     tile = tile or tile_of(last.run, last.config.training.crop)
     # Checked by the same rules as a crop.
     config = last.config.updated(training={"crop": tile})
-    return Contract(
-        name=name,
-        version=version,
-        preprocess=last.config.preprocess,
-        channels=last.config.preprocess.channels,
-        optional_modalities=stages.optional_modalities,
-        model=last.config.model,
-        classes=last.config.classes,
-        first_stage=tuple(stage.config.model for stage in stages.first),
-        patch=config.training.crop,
-        training=_training(last.run),
-        versions={
+    values = {
+        "name": name,
+        "version": version,
+        "preprocess": last.config.preprocess,
+        "channels": last.config.preprocess.channels,
+        "optional_modalities": stages.optional_modalities,
+        "model": last.config.model,
+        "classes": last.config.classes,
+        "first_stage": tuple(stage.config.model for stage in stages.first),
+        "patch": config.training.crop,
+        "training": _training(last.run),
+        "versions": {
             "voxres-tf": __version__,
             **{library: library_version(library) for library in ("tensorflow", "keras", "numpy")},
         },
-        fused=True,
-        weights_sha256=stages.weights_hash(),
-    )
+        "fused": True,
+        "weights_sha256": stages.weights_hash(),
+    }
+    return parse(Contract, values, "export options")
 
 
 def _training(run: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from voxres_tf.contract import (
     nifti_input,
 )
 from voxres_tf.errors import ConfigError, message
-from voxres_tf.files import write_text
+from voxres_tf.files import csv_text, write_text
 from voxres_tf.wire import message_class, predict_request, string_tensor, to_tensor, zeros_tensor
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -168,7 +168,8 @@ def docker_line(model: Path) -> str:
     """The command that serves a model's folder, ready for a shell."""
     folder = model.resolve()
     ports = [f"127.0.0.1:{port}:{port}" for port in (GRPC_PORT, REST_PORT)]
-    mount = f"type=bind,source={folder},target=/models/{folder.name},readonly"
+    fields = ("type=bind", f"source={folder}", f"target=/models/{folder.name}", "readonly")
+    mount = csv_text(fields, []).rstrip()  # docker reads it as such: a path may have a comma
     options = ["--rm", "-p", ports[0], "-p", ports[1], "--mount", mount]
     return shlex.join(["docker", "run", *options, IMAGE, *_arguments(folder.name)])
 

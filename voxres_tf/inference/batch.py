@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from voxres_tf.volume import write_volumes
 
 def predict_all(
     predictor: Predictor,
-    subjects: Sequence[SubjectFiles],
+    subjects: Iterable[SubjectFiles],
     plan: OutputPlan,
     *,
     tell: Callable[[Outcome], object] = lambda _: None,
@@ -47,6 +47,7 @@ def predict_all(
             device does not exist.
         ModelError: if the network cannot be loaded.
     """
+    subjects = list(subjects)
     check_outputs(subjects, plan)
     if plan.save_probabilities and not predictor.keep_probabilities:
         rule = "a predictor that keeps probabilities, to save them"

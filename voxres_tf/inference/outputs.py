@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxres_tf.dataset.subject import SubjectFiles
+from voxres_tf.dataset.subject import SubjectFiles, usable_id
 from voxres_tf.errors import ConfigError, DataError, OutputExistsError, message
 from voxres_tf.files import refuse_inputs
 from voxres_tf.labels import is_scheme_file
@@ -103,6 +103,9 @@ def check_outputs(subjects: Sequence[SubjectFiles], plan: OutputPlan) -> None:
         ConfigError: as in `check_target`; or if outputs would replace inputs or cannot be written.
     """
     check_target(subjects, plan)
+    if wrong := [files.id for files in subjects if not usable_id(files.id)]:
+        rule, then = "ids of subjects that can be file names", "rename these subjects"
+        raise ConfigError(message(plan.out, rule, ", ".join(map(repr, wrong)), then))
     outputs = [path for files in subjects for path in plan.of_subject(files.id)]
     outputs += [path for path in (plan.volumes, plan.report) if path is not None]
     gone = [] if plan.save_probabilities else [plan.probabilities(files.id) for files in subjects]

@@ -58,10 +58,14 @@ class RemoteEngine:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._closed = threading.Event()
-        self._transport: Transport = RestTransport(server) if server.rest else GrpcTransport(server)
+        self._connect()
         self.version = self._pinned()
         self.contract = self._told_contract()
+
+    def _connect(self) -> None:
+        server = self._server
+        self._closed = threading.Event()
+        self._transport: Transport = RestTransport(server) if server.rest else GrpcTransport(server)
 
     @property
     def name(self) -> str:
@@ -102,6 +106,13 @@ class RemoteEngine:
         Raises:
             ServerError: also if the server in the end has another model under the same version.
         """
+        try:
+            yield from self._in_flight(function, batches)
+        except (KeyboardInterrupt, SystemExit):
+            self._connect()  # the connection was closed, but more may be asked in this process
+            raise
+
+    def _in_flight(self, function: TileFunction, batches: Iterator[Floats]) -> Iterator[Floats]:
         pending: deque[Future[Floats]] = deque()
         with ThreadPoolExecutor(self._server.in_flight) as pool:
             try:

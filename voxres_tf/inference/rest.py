@@ -126,7 +126,7 @@ class RestTransport:
         if isinstance(error, UnicodeError):
             return TryError("INVALID_ARGUMENT", f"no name of a host: {error}")
         if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
-            return TryError("INTERNAL", "no answer in HTTP; is this the port for REST?")
+            return TryError("INTERNAL", "no answer in HTTP, as from a port for gRPC")
         return TryError("UNAVAILABLE", str(error) or type(error).__name__)
 
     def _connection(self) -> http.client.HTTPConnection:

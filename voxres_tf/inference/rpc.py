@@ -24,6 +24,8 @@ _OPTIONS = (
     # A restarted server should be found at the next try, not minutes later.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Scans go to the server that was named, as by REST, and not through the proxy of http_proxy.
+    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -55,7 +57,10 @@ class GrpcTransport:
         try:
             return method(request, timeout=self._server.deadline_s)
         except grpc.RpcError as error:
-            raise TryError(error.code().name, error.details() or "") from error
+            text = error.details() or ""
+            if "Failed parsing HTTP/2" in text:
+                raise TryError("INTERNAL", "no answer by gRPC, as from a port for REST") from error
+            raise TryError(error.code().name, text) from error
         except ValueError as error:  # the channel was closed meanwhile
             raise TryError("CANCELLED", str(error)) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
+from operator import index
 from typing import Literal, get_args
 
 import numpy as np
@@ -44,12 +45,16 @@ class Tiling:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        sound = len(self.tile) == 3 and min(self.tile) >= 1 and 0 <= self.overlap < 1
-        if not sound or self.batch < 1 or self.blend not in get_args(Blend):
+        try:
+            least = min(map(index, (*self.tile, self.batch)))
+            sound = len(self.tile) == 3 and least >= 1 and 0 <= self.overlap < 1
+        except TypeError:  # other types
+            sound = False
+        if not sound or self.blend not in get_args(Blend):
             raise ConfigError(
                 message(
                     "tiles",
-                    "three sizes and a batch of 1 or more, an overlap of 0 or more and below 1, "
+                    "three whole sizes and a batch above 0, an overlap of 0 or more and below 1, "
                     f"a blend of {' or '.join(get_args(Blend))}",
                     f"tile {self.tile}, batch {self.batch}, overlap {self.overlap}, "
                     f"blend {self.blend!r}",

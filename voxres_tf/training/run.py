@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from voxres_tf import __version__
 from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, SUMMARY_FILE, RunConfig
@@ -108,8 +108,12 @@ def check_resume(folder: RunFolder, config: RunConfig, resume: Resume) -> None:
     """Check a folder against `resume`: a run must exist, must not, or must keep its settings.
 
     Raises:
+        ConfigError: for another value of `resume`.
         TrainingError: if the check fails.
     """
+    if resume not in get_args(Resume):
+        rule, then = f"one of {', '.join(get_args(Resume))}", "choose one of these"
+        raise ConfigError(message("resume", rule, repr(resume), then))
     if (folder.path / CASCADE_FILE).is_file() or (folder.path / NETWORKS_FOLDER).is_dir():
         rule, then = "a folder for one training", "choose another"
         received = "one of voxres auto-context or cross-validate"
