@@ -48,7 +48,8 @@ def command(
     """Make multi-modal subjects from a packaged anatomy, or from label maps of your own.
 
     OUT gets TrainingData/1.. and, with --test-subjects, TestData/1.. in MRBrainS13's layout. The
-    subjects use the maps in turn. The same command resumes after an interruption.
+    subjects use the maps in turn. The same command resumes after an interruption,
+    without --overwrite.
     With --randomise it gets 1.. and manifest.csv: subjects whose contrast, slice thickness and
     field of view differ, with or without skull, to train a network that will meet scans of many
     kinds.
@@ -83,7 +84,7 @@ def command(
     folders = write_phantom(
         out, subjects, seed, size, test_subjects=test_subjects, heads=heads, overwrite=overwrite
     )
-    note = shared_people_note(heads, subjects, test_subjects) if anatomies else None
+    note = shared_people_note(out) if anatomies else None
     if note:
         click.echo(f"Note: {note}")
     click.echo(f"{out}: {len(folders)} {'subject' if len(folders) == 1 else 'subjects'}")

@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     ValidationError,
 )
@@ -35,6 +34,8 @@ def _ordered(values: tuple[float, float]) -> tuple[float, float]:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Signal = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, le=1000)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 _ORDERED = AfterValidator(_ordered)
@@ -43,7 +44,8 @@ Range = Annotated[tuple[float, float], _ORDERED]
 PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], _ORDERED]
 NonNegativeRange = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], _ORDERED]
 ShareRange = Annotated[tuple[Share, Share], _ORDERED]
-CountRange = Annotated[tuple[NonNegativeInt, NonNegativeInt], _ORDERED]
+SignalRange = Annotated[tuple[Signal, Signal], _ORDERED]
+CountRange = Annotated[tuple[Count, Count], _ORDERED]
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 

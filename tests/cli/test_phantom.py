@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 from voxres_cli.main import cli
 
+from voxres_tf.files import write_json
 from voxres_tf.phantom import write, write_randomised
+from voxres_tf.phantom.folders import NOTE_FILE
+from voxres_tf.phantom.heads import Head
 
 
 def test_subjects_are_written_once(tmp_path: Path) -> None:
@@ -40,11 +44,17 @@ def test_the_real_scan(tmp_path: Path) -> None:
 def test_people_who_are_in_both_series_are_told(
     maps: int, people: int, note: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "write_phantom", lambda *_, **__: [tmp_path] * 4)
+    def made(out: Path, *_: object, heads: list[Head], **__: object) -> list[Path]:
+        folders = [out / part / str(n) for part in ("TrainingData", "TestData") for n in (1, 2)]
+        for folder, head in zip(folders, cycle(heads), strict=False):
+            write_json(folder / NOTE_FILE, {"head": {"name": head.name, "sha256": head.sha256}})
+        return folders
+
+    monkeypatch.setattr(write, "write_phantom", made)
     for n in range(maps):
         (tmp_path / f"{n}.nii.gz").write_text(str(n % people))
     options = ["--subjects", "2", "--test-subjects", "2", "--anatomies", str(tmp_path)]
-    done = CliRunner().invoke(cli, ["phantom", str(tmp_path), *options])
+    done = CliRunner().invoke(cli, ["phantom", str(tmp_path / "out"), *options])
     assert done.exit_code == 0, done.output
     told = f"TestData has people of TrainingData (anatomies: {people}, subjects: 4)"
     assert (told in done.output) == note

@@ -62,6 +62,13 @@ def test_labels_that_are_there_twice_are_refused(touch):
         find_pairs(root / "p/IBSR_01.nii", root / "s/LabelsForTesting.nii")
 
 
+def test_a_segmentation_is_not_its_own_reference(touch):
+    root = touch("p/1.nii")
+    for pred, ref in ((root / "p", root / "p"), (root / "p/1.nii", root / "p/1.nii")):
+        with pytest.raises(DataError, match=r"of two files\. Received: one for both"):
+            find_pairs(pred, ref)
+
+
 def test_rows_of_a_manifest_without_labels_are_no_references(touch):
     root = touch("p/b.nii", "t1.nii", "b.nii")
     table = root / "m.csv"

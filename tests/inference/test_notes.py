@@ -6,11 +6,56 @@ import numpy as np
 import pytest
 
 from voxres_tf.grid import Grid
-from voxres_tf.inference.notes import coarse_note, extent_mm, large_note, loose_note, scarce_note
+from voxres_tf.inference.notes import (
+    coarse_note,
+    extent_mm,
+    large_note,
+    loose_note,
+    scan_notes,
+    scarce_note,
+)
 from voxres_tf.inference.outcome import Outcome
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.volume import Volume
 
 TISSUES = ("CSF", "GM", "WM")
+
+
+def head(*signals: float) -> tuple[np.ndarray, np.ndarray]:
+    """A scan with these signals of air, CSF, GM and WM, 27 ml each, and the labels."""
+    labels = np.repeat(np.arange(4, dtype=np.uint8), 30)[:, None, None] * np.ones((1, 30, 30), "u1")
+    noise = np.random.default_rng(0).normal(0, 5, labels.shape)
+    return np.float32(signals)[labels] + noise.astype(np.float32), labels
+
+
+@pytest.mark.parametrize(
+    ("signals", "noted"),
+    [
+        ((0, 30, 70, 100), False),
+        ((0, -90, -10, 80), False),  # with signs
+        ((0, 20, 100, 90), True),  # FLAIR
+        ((0, 20, 88, 100), True),
+        ((0, 100, 60, 40), True),  # T2
+    ],
+)
+def test_a_t1_in_which_white_matter_is_not_bright_is_told(
+    signals: tuple[float, ...], noted: bool
+) -> None:
+    scan, labels = head(*signals)
+    for name, expected in (("t1", noted), ("flair", False)):
+        found = scan_notes({name: scan}, labels, CLASS_NAMES, 0.001)
+        assert [note[:12] for note in found] == ["white matter"] * expected
+    assert scan_notes({"t1": scan}, labels, ("background", "a", "b", "c"), 0.001) == []
+    assert scan_notes({"t1": scan}, labels, CLASS_NAMES, 0.0005) == []  # 13 ml of each
+
+
+def test_a_label_map_in_the_place_of_a_scan_is_told() -> None:
+    scan, labels = head(0, 30, 70, 100)
+    (note,) = scan_notes({"t1": scan, "flair": labels}, labels, CLASS_NAMES, 0.001)
+    assert note.startswith("flair has only 4 different values")
+    scan[:] = 0
+    scan[0, 0, :16] = range(16)  # rare values count, too
+    assert scan_notes({"flair": scan}, labels, CLASS_NAMES, 0.001) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxres_tf.errors import ConfigError
 from voxres_tf.phantom.acquisition import acquire, as_ratio, store
 from voxres_tf.phantom.contrast import SEQUENCES
 from voxres_tf.phantom.generate import ARTEFACTS
@@ -45,9 +46,17 @@ def test_noise_may_have_a_grain(grain: float, correlation: float) -> None:
 
 
 def test_storing_by_hand() -> None:
-    stored = store(np.float32([-0.5, 0.0, 0.0126, 99.0]), 800, 1000)
+    measured = np.float32([-0.5, 0.0, 0.0126, 99.0] + 100 * [0.0])
+    stored = store(measured, 800, 1000)
     assert stored.dtype == np.int16
-    assert stored.tolist() == [600, 1000, 1010, 32767]
+    assert stored[:5].tolist() == [600, 1000, 1010, 32767, 1000]
+
+
+@pytest.mark.parametrize("far", [99.0, -99.0, np.inf, np.nan])
+def test_what_cannot_be_stored_is_not_cut_off(far: float) -> None:
+    measured = np.float32([far, far] + 98 * [0.0])
+    with pytest.raises(ConfigError, match="2% of a scan's voxels beyond 16 bits"):
+        store(measured, 800)
 
 
 @settings(max_examples=20)

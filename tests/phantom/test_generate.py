@@ -186,6 +186,23 @@ def test_the_same_call_goes_on(
     assert made[5:] == [(1, False)]
 
 
+def test_overwrite_leaves_no_subjects_of_another_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: dict[str, Volume]
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "generate_subject", lambda *_, **__: subject)
+    write_phantom(tmp_path, 3, 0, "small", test_subjects=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "generate_subject", die)
+        with pytest.raises(KeyboardInterrupt):
+            write_phantom(tmp_path, 2, 9, "small", overwrite=True)
+    assert len(list(tmp_path.glob("*/*/T1.nii.gz"))) == 4  # nothing is lost for nothing
+    new = write_phantom(tmp_path, 2, 9, "small", overwrite=True)
+    assert sorted(tmp_path.glob("*/*")) == sorted(new)
+
+
 @pytest.mark.parametrize(("seed", "size"), [(1, "small"), (0, "full")])
 def test_other_subjects_in_the_way_are_refused(
     tmp_path: Path,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tests.phantom.conftest import CENTRE, FACE, NOD_DEG, STRAY, draw_codes
@@ -179,6 +181,31 @@ def test_a_map_of_a_part_of_the_brain_is_an_error(
     nib.save(nib.Nifti1Image(codes, np.eye(4)), tmp_path / "part.nii.gz")
     with pytest.raises(DataError, match=f"hardly any {named}"):
         read_lattice(tmp_path / "part.nii.gz")
+
+
+def without_left(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The head without cortex, white matter and what lies outside on its left."""
+    codes[:88] = np.where(np.isin(codes[:88], (2, 3, 24, 507, 511, 515)), 0, codes[:88])
+    return codes
+
+
+def with_a_gap(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    codes[88:92] = 0
+    return codes
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (without_left, "% of the cortex on the right side"),
+        (with_a_gap, "% of the brain apart from the rest"),
+        (lambda codes: codes[:, :, :110], "cm2 of brain at a border of the map"),
+    ],
+)
+def test_half_a_brain_is_an_error(change: Any, received: str, tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(change(draw_codes().copy()), np.eye(4)), tmp_path / "half.nii.gz")
+    with pytest.raises(DataError, match=received):
+        read_lattice(tmp_path / "half.nii.gz")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,9 @@ from voxres_tf.evaluation.scores import FIGURES, Score, Summary, read_scores, su
 
 Key = tuple[str, str]
 """A tissue and a figure."""
+
+_LARGEST = 1e9
+"""Beyond any figure of a head; sums of larger ones could overflow."""
 
 TISSUES = ("GM", "WM", "CSF")
 """In the order of the paper's tables."""
@@ -85,8 +87,8 @@ def _checked(path: Path, scores: list[Score]) -> list[Score]:
             raise DataError(message(where, rule, repr(score.class_name), "mend the line"))
         figures = [getattr(score, name) for name in FIGURES] + [score.ref_ml, score.pred_ml]
         defined = [figure for figure in figures if figure is not None]
-        if not all(math.isfinite(f) and f >= 0 for f in defined) or (score.dice or 0.0) > 1:
-            rule = "finite figures and volumes of 0 or more, Dice at most 1"
+        if not all(0 <= f < _LARGEST for f in defined) or (score.dice or 0.0) > 1:
+            rule = f"figures and volumes from 0 to {_LARGEST:g}, Dice at most 1"
             raise DataError(message(where, rule, ", ".join(map(str, defined)), "mend the line"))
     for (subject, tissue), count in Counter((s.subject, s.class_name) for s in scores).items():
         if count > 1:

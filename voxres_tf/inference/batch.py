@@ -96,6 +96,7 @@ def _predict_one(predictor: Predictor, files: SubjectFiles, plan: OutputPlan) ->
         tissue_share=float(np.mean(prediction.labels.data > 0)),
         loose_ml=prediction.loose_ml,
         alignment=prediction.alignment,
+        scan_notes=list(prediction.scan_notes),
         oriented=prediction.labels.grid.oriented,
         oblique_deg=round(prediction.labels.grid.oblique_deg, 2),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxres_tf.grid import to_canonical
 from voxres_tf.inference.align import Alignment
+from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.volume import Volume
 
 _COARSE = 1.5
@@ -29,6 +32,17 @@ _FAR_MM, _FAR_DEG = 2.0, 2.0
 """Scans of one session that are moved by less than this get no note."""
 
 _OF_A_BRAIN = {"GM", "WM"}
+
+_LEAST_LEVELS = 16
+"""A scan of fewer different values than this gets a note; T1 scans of eight were segmented well."""
+
+_LEAST_T1_CONTRAST = 0.25
+"""(WM - GM) / (WM - CSF): 0.4 to 0.55 in T1 scans, below 0.2 or negative in FLAIR."""
+
+_ENOUGH_ML = 20.0
+"""Less of a tissue than this does not tell how bright it is."""
+
+_SAMPLE = 2**17
 
 
 def extent_mm(labels: Volume) -> tuple[float, float, float]:
@@ -107,6 +121,55 @@ def moved_notes(alignment: Alignment) -> list[str]:
         f"{name} was not moved onto {onto}: {why}; look at both scans"
         for name, why in alignment.left.items()
     ]
+
+
+def scan_notes(
+    scans: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.uint8],
+    classes: Sequence[str],
+    voxel_ml: float,
+) -> list[str]:
+    """Notes on scans that may not be what they were named.
+
+    Args:
+        scans: modality -> values [X, Y, Z].
+        labels: positions in `classes`, uint8 [X, Y, Z].
+        classes: the model's; without CSF, GM and WM nothing is known of their order in a T1.
+        voxel_ml: volume of a voxel.
+    """
+    found = []
+    for name, values in scans.items():
+        levels = _levels(values)
+        if levels < _LEAST_LEVELS:
+            found.append(
+                f"{name} has only {levels} different values, like a label map: look whether it is "
+                "the scan"
+            )
+    contrast = None
+    if "t1" in scans and set(CLASS_NAMES) <= set(classes):
+        contrast = _t1_contrast(scans["t1"], labels, classes, voxel_ml)
+    if contrast is not None and contrast < _LEAST_T1_CONTRAST:
+        found.append(
+            "white matter is hardly brighter than grey matter in t1, or darker, unlike in a T1: "
+            "look whether the scans were named as what they are"
+        )
+    return found
+
+
+def _levels(values: NDArray[Any]) -> int:
+    """How many different values there are; if many, only a lower limit."""
+    sample = np.unique(values.ravel()[:: max(1, values.size // _SAMPLE)]).size
+    return int(sample if sample >= _LEAST_LEVELS else np.unique(values).size)
+
+
+def _t1_contrast(
+    t1: NDArray[Any], labels: NDArray[np.uint8], classes: Sequence[str], voxel_ml: float
+) -> float | None:
+    masks = [labels == classes.index(name) for name in CLASS_NAMES[1:]]
+    if min(np.count_nonzero(mask) for mask in masks) * voxel_ml < _ENOUGH_ML:
+        return None
+    csf, gm, wm = (float(np.median(t1[mask])) for mask in masks)
+    return (wm - gm) / (wm - csf) if wm > csf else -1.0
 
 
 def scarce_note(share: float | None, classes: Collection[str]) -> str | None:

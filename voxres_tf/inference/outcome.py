@@ -39,7 +39,8 @@ class Outcome:
         extent_mm: extent of the tissue found along that scan's axes, likewise.
         tissue_share: share of the voxels that are not background; None after a failure.
         loose_ml: see `Prediction`; None after a failure too.
-        alignment: which scans were moved onto the first one, and which could not be.
+        alignment: which scans were moved onto which, and which could not be.
+        scan_notes: as in `Prediction`.
         oriented: whether the header of the scan whose grid the labels have states its
             orientation; None after a failure.
         oblique_deg: the largest angle between an axis of that scan and the closest world axis;
@@ -59,6 +60,7 @@ class Outcome:
     tissue_share: float | None = None
     loose_ml: float | None = None
     alignment: Alignment = field(default_factory=Alignment)
+    scan_notes: list[str] = field(default_factory=list)
     oriented: bool | None = None
     oblique_deg: float | None = None
 
@@ -71,6 +73,7 @@ class Outcome:
             loose_note(self.loose_ml),
             *moved_notes(self.alignment),
             scarce_note(self.tissue_share, self.volumes_ml),
+            *self.scan_notes,
         )
         return [f"{self.id}: {note}" for note in found if note]
 

@@ -22,6 +22,7 @@ from voxres_tf.errors import ConfigError, DataError, message
 from voxres_tf.grid import from_canonical
 from voxres_tf.inference.align import Alignment, aligned
 from voxres_tf.inference.models import resolve_model
+from voxres_tf.inference.notes import scan_notes
 from voxres_tf.inference.pieces import drop_loose
 from voxres_tf.inference.prediction import Prediction, timed, volumes_ml
 from voxres_tf.inference.server import Server, check_left_alone
@@ -168,6 +169,7 @@ class Predictor:
         _ = self.engine  # Loading it does not count as time of a subject.
         raw, alignment = self._aligned(raw, seconds)
         labels, probabilities, loose = self._tissues(raw, seconds)
+        scans = {name: subject.images[name].data for name in modalities}
         return Prediction(
             subject.id,
             Volume(labels, subject.grid),
@@ -178,6 +180,7 @@ class Predictor:
             raw.working.spacing_mm,
             loose,
             alignment,
+            tuple(scan_notes(scans, labels, self.contract.classes, subject.grid.voxel_ml)),
         )
 
     def _taken(self, subject: Subject | SubjectFiles) -> tuple[str, ...]:

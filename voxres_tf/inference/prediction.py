@@ -31,6 +31,7 @@ class Prediction:
         loose_ml: tissue that was found apart from the rest and turned into background, see
             `pieces`; None if it was not looked for, or a server did this in volume mode.
         alignment: which scans were moved onto which, and which could not be.
+        scan_notes: lines about scans that may not be what they were named.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Prediction:
     spacing_mm: tuple[float, float, float]
     loose_ml: float | None = None
     alignment: Alignment = field(default_factory=Alignment)
+    scan_notes: tuple[str, ...] = ()
 
 
 def volumes_ml(

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from voxres_tf.errors import ConfigError, message
 from voxres_tf.phantom.field import Floats, random_field, smooth_noise
 from voxres_tf.phantom.randomisation import Artefacts
 
 _RATIO_TOP = (1.0, 1.4)
 _RATIO_POWER = 4
+_MOST_CLIPPED = 0.01
 
 
 def acquire(
@@ -48,16 +50,17 @@ def acquire(
     blur_mm = np.full(3, rng.uniform(*config.blur_mm))
     blur_mm[slice_axis] = along
     signal = ndimage.gaussian_filter(signal, blur_mm / spacing)
+    signed = bool((signal < 0).any())
     texture = smooth_noise(rng, signal.shape, (config.grain_mm / spacing).tolist())
     bias = np.exp(
         np.float32(rng.uniform(*config.bias))
         * broad_field(rng, signal.shape, spacing_mm, config.bias_mm)
     )
-    signal = signal * (1 + np.float32(rng.uniform(*config.texture)) * texture) * bias
+    texture = np.maximum(1 + np.float32(rng.uniform(*config.texture)) * texture, 0)
+    signal = signal * texture * bias
     sigma = np.float32(rng.uniform(*config.noise))
     grain = rng.uniform(*config.noise_grain)
     first, second = (sigma * smooth_noise(rng, signal.shape, grain) for _ in range(2))
-    signed = bool((signal < 0).any())
     measured: Floats = signal + first if signed else np.hypot(signal + first, second)
     return measured
 
@@ -83,9 +86,18 @@ def as_ratio(rng: np.random.Generator, measured: Floats, void: Floats) -> Floats
 
 
 def store(measured: Floats, scale: float, offset: float = 0.0) -> NDArray[np.int16]:
-    """Convert a scan to whole numbers: `scale` times the measured values, plus `offset`."""
+    """Convert a scan to whole numbers: `scale` times the measured values, plus `offset`.
+
+    Raises:
+        ConfigError: if more than `_MOST_CLIPPED` of the values do not fit into 16 bits.
+    """
     limits = np.iinfo(np.int16)
     values = np.rint(measured * np.float32(scale) + np.float32(offset))
+    fitting = np.count_nonzero((values >= limits.min) & (values <= limits.max))  # NaN does not
+    if fitting < (1 - _MOST_CLIPPED) * values.size:
+        received = f"{1 - fitting / values.size:.0%} of a scan's voxels beyond 16 bits"
+        then = "lower contrast and artefacts; signals are relative to white matter = 1"
+        raise ConfigError(message("randomisation", "signals that can be stored", received, then))
     stored: NDArray[np.int16] = np.clip(values, limits.min, limits.max).astype(np.int16)
     return stored
 

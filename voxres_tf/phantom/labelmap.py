@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,17 +30,10 @@ from voxres_tf.phantom.mending import (
 )
 from voxres_tf.phantom.randomisation import Lesions
 from voxres_tf.phantom.tissues import Tissue
+from voxres_tf.phantom.wholeness import require_whole
 from voxres_tf.volume import read_volume
 
 _SPACING_TOLERANCE = 0.05
-_LEAST_SHARES = MappingProxyType(
-    {
-        "cortex": (Tissue.CORTEX, 0.1),
-        "white matter": (Tissue.WM, 0.1),
-        "cerebellar cortex": (Tissue.CEREBELLAR_GM, 0.0001),
-    }
-)
-"""Smallest shares of the brain's volume; in a whole brain they make up some 45, 35 and 9 %."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +176,11 @@ def read_lattice(path: Path) -> LabelLattice:
             message(path, "a label map of 1 mm", volume.grid.spacing_mm, "resample it to 1 mm")
         )
     codes = to_canonical(volume.data, volume.grid)
-    tissues = attached(_tissues(codes, path))
+    tissues = _tissues(codes, path)
+    whole = int(np.count_nonzero(BRAIN[tissues]))
+    tissues = attached(tissues)
     matrix, shift = common_pose(codes, path)
-    _require_whole(tissues, path)
+    require_whole(tissues, whole, (matrix, shift), path)
     coarse = tissues[(slice(None, None, LATTICE_STEP_MM),) * 3]
     distance = signed_mm(closed(BRAIN[coarse], 8), 0.8)
     brain_mm = Field(distance, (0.0, 0.0, 0.0), float(LATTICE_STEP_MM))
@@ -210,16 +204,6 @@ def _tissues(codes: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     for code in found.astype(int).tolist():
         table[code] = TISSUE_OF[code]
     return table[codes.astype(np.int64)]
-
-
-def _require_whole(tissues: NDArray[np.uint8], path: Path) -> None:
-    """Refuse incomplete maps: what is missing would be air in scans and background in labels."""
-    sizes = np.bincount(tissues.ravel(), minlength=len(Tissue))
-    brain = sizes[BRAIN].sum()
-    few = [n for n, (t, share) in _LEAST_SHARES.items() if sizes[t] < share * brain]
-    if few:
-        rule, received = f"a map with {', '.join(_LEAST_SHARES)}", f"hardly any {', '.join(few)}"
-        raise DataError(message(path, rule, received, "use a map of the whole brain"))
 
 
 def _lesion_sites(coarse: NDArray[np.uint8]) -> Floats:

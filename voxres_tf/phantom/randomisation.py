@@ -19,6 +19,7 @@ from voxres_tf.schema import (
     Range,
     Share,
     ShareRange,
+    SignalRange,
 )
 
 
@@ -50,7 +51,7 @@ class Geometry(Config):
     slices: PositiveInt = 64
     centre_z_mm: Range = (-80.0, 75.0)
     angles_deg: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (10.0, 5.0, 6.0)
-    size_sd: NonNegativeFloat = 0.05
+    size_sd: Annotated[float, Field(ge=0, le=0.2)] = 0.05
     shift_sd_mm: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (4.0, 6.0, 6.0)
     lobes_mm: NonNegativeRange = (1.5, 4.0)
     gyri_mm: NonNegativeRange = (0.3, 1.0)
@@ -140,15 +141,15 @@ class Contrast(Config):
     """
 
     arbitrary: Share = 0.1
-    arbitrary_signals: NonNegativeRange = (0.05, 1.0)
+    arbitrary_signals: SignalRange = (0.05, 1.0)
     least_difference: NonNegativeFloat = 0.12
-    alike_sd: NonNegativeFloat = 0.05
+    alike_sd: Share = 0.05
     between: ShareRange = (0.0, 0.7)
-    power: NonNegativeRange = (0.5, 1.5)
-    relaxation_sd: NonNegativeFloat = 0.07
-    tissue_sd: NonNegativeFloat = 0.035
-    outside_sd: NonNegativeFloat = 0.3
-    fat: PositiveRange = (0.4, 2.2)
+    power: SignalRange = (0.5, 1.5)
+    relaxation_sd: Share = 0.07
+    tissue_sd: Share = 0.035
+    outside_sd: Share = 0.3
+    fat: SignalRange = (0.4, 2.2)
     inversion_ms: PositiveRange = (340.0, 520.0)
     magnitude: Share = 0.1
     offset: Share = 0.5
@@ -182,7 +183,7 @@ class Artefacts(Config):
     texture: ShareRange = (0.0, 0.06)
     noise: ShareRange = (0.01, 0.06)
     noise_grain: NonNegativeRange = (0.0, 0.7)
-    grain_mm: NonNegativeFloat = 1.0
+    grain_mm: Annotated[float, Field(ge=0, le=30)] = 1.0
     bias: ShareRange = (0.0, 0.2)
     bias_mm: Annotated[float, Field(ge=10)] = 60.0
     blur_mm: NonNegativeRange = (0.2, 1.3)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from voxres_tf.dataset.layouts import MANIFEST_NAME
 from voxres_tf.dataset.manifest import write_manifest
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.files import locked, refuse_existing
+from voxres_tf.files import locked, refuse_existing, remove
 from voxres_tf.phantom.anatomy import mni_tissue, read_mni
 from voxres_tf.phantom.folders import (
+    NOTE_FILE,
     RECIPE_FILE,
     files_of,
     is_made,
     is_of,
     named,
+    read_note,
     require_no_other,
     require_no_subjects,
     shown,
@@ -46,7 +49,8 @@ def write_phantom(
 
     Each folder appears once it is complete. After an interruption, or when asked for more subjects
     of the same people, a call continues with the existing ones. With `overwrite`, the folders of
-    these subjects are made again; others are left alone.
+    these subjects are made again, and those of another seed or size are removed first; a call
+    without it then continues after an interruption.
 
     Args:
         out: folder; created if needed.
@@ -83,23 +87,40 @@ def write_phantom(
                 replaced = overwrite or is_of(recipe, folder)
                 refuse_existing(folder, overwrite=replaced, inputs=files_of(heads))
                 left.append((folder, part, n, head, recipe))
+        others = [
+            folder
+            for folder, note in (_made(out, *series) if overwrite else ())
+            if any(note.get(name) != value for name, value in common.items())
+        ]
         for folder, part, n, head, recipe in shown(left):
             volumes = generate_subject(size, seed, n, test=part == "TestData", head=head)
+            while others:  # now that there is one to take their place
+                remove(others.pop())
             write_folder(folder, volumes, recipe)
     return folders
 
 
-def shared_people_note(heads: Sequence[Head], subjects: int, test_subjects: int) -> str | None:
+def shared_people_note(out: Path) -> str | None:
     """A line about people who are in both series of `write_phantom`, None if there are none.
 
     Equal maps are one person, whatever their names.
     """
-    people = [head.sha256 or head.name for head in heads]
-    takes = list(islice(cycle(people), subjects + test_subjects))
-    if not set(takes[:subjects]) & set(takes[subjects:]):
+    people = {}
+    for part in ("TrainingData", "TestData"):
+        heads = [note["head"] for _, note in _made(out, part)]
+        people[part] = [head["sha256"] or head["name"] for head in heads]
+    every = people["TrainingData"] + people["TestData"]
+    if not set(people["TrainingData"]) & set(people["TestData"]):
         return None
-    few = f"anatomies: {len(set(takes))}, subjects: {len(takes)}"
+    few = f"anatomies: {len(set(every))}, subjects: {len(every)}"
     return f"TestData has people of TrainingData ({few})"
+
+
+def _made(out: Path, *parts: str) -> list[tuple[Path, Any]]:
+    """The folders of subjects that were made earlier, with their recipes."""
+    folders = [folder for part in parts for folder in sorted((out / part).glob("*"))]
+    notes = [(folder, read_note(folder / NOTE_FILE)) for folder in folders]
+    return [(folder, note) for folder, note in notes if isinstance(note, dict) and "head" in note]
 
 
 def write_real(out: Path, *, overwrite: bool = False) -> Path:

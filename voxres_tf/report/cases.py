@@ -118,8 +118,12 @@ class View:
 
     @cached_property
     def grey(self) -> NDArray[np.float32]:
-        """The image scaled to 0..1 between two percentiles of the box; zeros if it is constant."""
-        values = np.nan_to_num(self.case.image[self.box[:2]].astype(np.float32))
+        """The image scaled to 0..1 between two percentiles of the box; zeros if it is constant.
+
+        Values that are not finite count as 0.
+        """
+        given = self.case.image[self.box[:2]].astype(np.float32)
+        values = np.nan_to_num(given, posinf=0.0, neginf=0.0)
         low, high = np.percentile(values[:, :, self.box[2]], (1.0, 99.7))
         span = high - low if high > low else 1.0
         window: NDArray[np.float32] = np.clip((values - low) / span, 0, 1)
