@@ -136,7 +136,7 @@ class SchemeFile(Config):
 
     classes: Annotated[tuple[_ClassName, ...], Field(min_length=2, max_length=256)]
     codes: dict[_Code, str]
-    unscored: tuple[_Code, ...] = ()
+    unscored: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

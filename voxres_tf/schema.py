@@ -86,7 +86,7 @@ def _whole(text: str | bytes) -> str | bytes:
 
     try:
         return json.dumps(json.loads(text, parse_float=number))
-    except ValueError:  # not JSON, as the model will say
+    except (ValueError, RecursionError):  # no JSON that can be used, as the model will say
         return text
 
 

@@ -192,15 +192,30 @@ def test_scores_of_another_configuration_are_kept(subjects, config, tmp_path, tr
     ):
         with pytest.raises(OutputExistsError, match="scores of All by another configuration"):
             cross_validate(subjects, tmp_path / "cv", [row], folds)
-    # Another row leaves it in the table.
-    cross_validate(subjects, tmp_path / "cv", [RowSpec("Other", other)], LOO)
-    assert [name for name, _ in read_rows(str(tmp_path / "cv"))] == ["Other", "All"]
-    trained.clear()
     # The same training, whenever it is stored.
     often = config.updated(training={"checkpoint_minutes": 0.5})
     cross_validate(subjects, tmp_path / "cv", [RowSpec("All", often)], LOO)
     assert not trained
     assert (tmp_path / "cv/scores/all.csv").read_text() == before
+
+
+def test_rows_of_earlier_calls_stay_as_long_as_their_scores_do(subjects, config, tmp_path, trained):
+    def made(*rows, folds=LOO):
+        cross_validate(subjects, tmp_path / "cv", rows, folds)
+        return [name for name, _ in read_rows(str(tmp_path / "cv"))]
+
+    modalities = config.preprocess.modalities
+    ablation = table_rows(config, modalities, ablation=True, how=None)
+    assert made(*ablation) == ["T1", "T2-FLAIR", "All"]
+    assert made(ablation[-1]) == ["All", "T1", "T2-FLAIR"]
+    (tmp_path / "cv" / ablation[0].file).unlink()
+    assert made(ablation[-1]) == ["All", "T2-FLAIR"]
+    (tmp_path / "cv" / ablation[1].file).with_suffix(".json").write_text("[]")
+    assert made(ablation[-1]) == ["All"]
+    other = RowSpec("Other", config)
+    assert made(other, folds=(LOO[0], LOO[1] + LOO[2])) == ["Other"]
+    (tmp_path / "cv" / "rows.json").write_text("[]")
+    assert made(ablation[-1]) == ["All"]
 
 
 @pytest.mark.parametrize(

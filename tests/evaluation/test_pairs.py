@@ -75,6 +75,8 @@ def test_rows_of_a_manifest_without_labels_are_no_references(touch):
     table.write_text("subject,t1,label\na,t1.nii,\nb,t1.nii,b.nii\n")
     (pair,) = find_pairs(root / "p", table)
     assert (pair.subject, pair.reference.labels) == ("b", root / "b.nii")
+    (root / "b.nii").unlink()  # reading will name it
+    assert find_pairs(root / "p", table) == [pair]
 
 
 def test_a_subject_folder_prefers_testing_and_takes_the_mask_from_training(touch):

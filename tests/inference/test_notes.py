@@ -49,6 +49,12 @@ def test_a_t1_in_which_white_matter_is_not_bright_is_told(
     assert scan_notes({"t1": scan}, labels, CLASS_NAMES, 0.0005) == []  # 13 ml of each
 
 
+def test_a_stripped_t1_is_no_flair() -> None:
+    scan, labels = head(0, 30, 85, 100)
+    scan[labels < 2] = 0
+    assert scan_notes({"t1": scan}, labels, CLASS_NAMES, 0.001) == []
+
+
 def test_a_label_map_in_the_place_of_a_scan_is_told() -> None:
     scan, labels = head(0, 30, 70, 100)
     (note,) = scan_notes({"t1": scan, "flair": labels}, labels, CLASS_NAMES, 0.001)

@@ -18,6 +18,7 @@ from voxres_tf.phantom.anatomy import read_mni
 from voxres_tf.phantom.folders import NOTE_FILE
 from voxres_tf.phantom.generate import generate_subject
 from voxres_tf.phantom.heads import Head
+from voxres_tf.phantom.labelmap import LabelHead
 from voxres_tf.phantom.sampling import SIZES
 from voxres_tf.phantom.write import write_phantom, write_real
 from voxres_tf.volume import Volume, read_volume
@@ -199,6 +200,11 @@ def test_overwrite_leaves_no_subjects_of_another_seed(
         with pytest.raises(KeyboardInterrupt):
             write_phantom(tmp_path, 2, 9, "small", overwrite=True)
     assert len(list(tmp_path.glob("*/*/T1.nii.gz"))) == 4  # nothing is lost for nothing
+    own = tmp_path / "TrainingData" / "3" / "aseg.nii.gz"
+    own.touch()
+    with pytest.raises(ConfigError, match="an output must not be an input"):
+        write_phantom(tmp_path, 2, 9, "small", heads=(LabelHead(own),), overwrite=True)
+    assert own.exists()
     new = write_phantom(tmp_path, 2, 9, "small", overwrite=True)
     assert sorted(tmp_path.glob("*/*")) == sorted(new)
 

@@ -133,6 +133,8 @@ def test_a_run_does_not_end_where_it_stopped_within_an_epoch(tmp_path: Path) -> 
     with pytest.raises(TrainingError, match=r"more than the 17 steps that were made.*Ask for more"):
         check_resume(folder, short, "auto")
     check_resume(folder, longer, "auto")
+    np.savez(folder.state, **{STEP: np.int64(17)})  # by an earlier version
+    check_resume(folder, short, "auto")
     np.savez(folder.state, **{STEP: np.int64(17), PLANNED: np.int64(17)})  # it was done
     check_resume(folder, short, "auto")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from voxres_tf.config import CASCADE_FILE, CascadeConfig, PreprocessConfig, RunConfig
 from voxres_tf.crossval.engines import Engine, Say
-from voxres_tf.crossval.network import Cascade, Network, deciding
+from voxres_tf.crossval.network import Cascade, Network
+from voxres_tf.crossval.notes import note_file, other_rows, require_same_row, told_of
 from voxres_tf.crossval.plan import (
     AutoContext,
     Keys,
@@ -16,15 +16,15 @@ from voxres_tf.crossval.plan import (
     cross_validation,
 )
 from voxres_tf.crossval.rows import RowSpec
-from voxres_tf.crossval.tasks import NAME_LENGTH, ScoreCase, Store, Task, TrainNetwork, in_order
+from voxres_tf.crossval.tasks import ScoreCase, Store, Task, TrainNetwork, in_order
 from voxres_tf.dataset.checks import classes_of, require_sound
 from voxres_tf.dataset.folds import Folds
 from voxres_tf.dataset.subject import SubjectFiles
-from voxres_tf.errors import ConfigError, DataError, OutputExistsError, TrainingError, message
+from voxres_tf.errors import ConfigError, TrainingError, message
 from voxres_tf.evaluation.results import Results
-from voxres_tf.evaluation.rows import read_rows, write_rows
+from voxres_tf.evaluation.rows import write_rows
 from voxres_tf.evaluation.scores import write_scores
-from voxres_tf.files import json_hash, locked, read_json, write_json
+from voxres_tf.files import json_hash, locked, write_json
 from voxres_tf.labels import CLASS_NAMES
 from voxres_tf.preprocess.cache import CachedSubject, cached
 from voxres_tf.training.run import RunFolder, require_classes
@@ -69,9 +69,9 @@ def cross_validate(
     with locked(out):
         _require_no_run(out)
         store, keys = _prepare(subjects, out, [row.config.preprocess for row in rows])
-        notes = {row: _told(row, keys[row.config.preprocess], folds) for row in rows}
+        notes = {row: told_of(row, keys[row.config.preprocess], folds) for row in rows}
         for row, note in notes.items():
-            _require_same_row(out, row, note)
+            require_same_row(out, row, note)
         targets = {row: _targets(row, keys, folds) for row in rows}
         _work((target for found in targets.values() for target in found), store, engine, say)
         scores = {
@@ -79,9 +79,9 @@ def cross_validate(
             for row, found in targets.items()
         }
         for row, found in scores.items():
-            write_json(_note(out, row), notes[row])
+            write_json(note_file(out, row), notes[row])
             write_scores(out / row.file, found)
-        write_rows(out, {row.name: row.file for row in rows} | _other_rows(out, notes))
+        write_rows(out, {row.name: row.file for row in rows} | other_rows(out, notes))
         return [Results(row.name, tuple(found)) for row, found in scores.items()]
 
 
@@ -128,46 +128,6 @@ def _require_no_run(out: Path) -> None:
     if RunFolder(out).begun:
         rule, then = "a folder for several networks", "choose another folder"
         raise TrainingError(message(out, rule, "one training's", then))
-
-
-def _note(out: Path, row: RowSpec) -> Path:
-    return (out / row.file).with_suffix(".json")
-
-
-def _told(row: RowSpec, keys: Keys, folds: Folds) -> dict[str, Any]:
-    """With what settings and on what folds a row's networks were trained."""
-    how = None if row.how is None else [row.how.context, row.how.first_stage]
-    parts = sorted(sorted(keys[id_][:NAME_LENGTH] for id_ in fold) for fold in folds)
-    return {"config": deciding(row.config), "auto_context": how, "folds": parts}
-
-
-def _require_same_row(out: Path, row: RowSpec, told: Mapping[str, Any]) -> None:
-    note = _note(out, row)
-    if not note.is_file():
-        return
-    before = read_json(note, "remove it")
-    if before != told:
-        rule = "a folder holds one row of a name"
-        received = f"scores of {row.name} by another configuration, or on other folds"
-        raise OutputExistsError(message(out / row.file, rule, received, "choose another folder"))
-
-
-def _other_rows(out: Path, notes: Mapping[RowSpec, Mapping[str, Any]]) -> dict[str, str]:
-    """The rows of earlier calls on the same folds, as far as their scores are still there."""
-    try:
-        before = read_rows(str(out))
-    except DataError:  # none, or damaged: it is written anew
-        return {}
-    folds = [told["folds"] for told in notes.values()]
-    names = {row.name for row in notes}
-    return {
-        name: file.relative_to(out).as_posix()
-        for name, file in before
-        if name not in names
-        and file.is_file()
-        and (note := file.with_suffix(".json")).is_file()
-        and read_json(note, "remove it").get("folds") in folds
-    }
 
 
 def _require_tissues(subjects: Sequence[SubjectFiles]) -> None:

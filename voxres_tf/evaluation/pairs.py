@@ -86,7 +86,8 @@ def find_pairs(pred: Path, ref: Path, coding: str = "auto") -> list[Pair]:
         rule = "every reference has a prediction"
         raise DataError(message(pred, rule, f"none for {', '.join(extra)}", "predict these too"))
     for name, path in predictions.items():
-        if path.samefile(references[name].labels):
+        labels = references[name].labels
+        if labels.exists() and path.samefile(labels):
             rule, received = "a segmentation and a reference of two files", "one for both"
             raise DataError(message(path, rule, received, "check --pred and --ref"))
     return [Pair(name, path, references[name]) for name, path in predictions.items()]

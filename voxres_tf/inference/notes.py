@@ -36,8 +36,8 @@ _OF_A_BRAIN = {"GM", "WM"}
 _LEAST_LEVELS = 16
 """A scan of fewer different values than this gets a note; T1 scans of eight were segmented well."""
 
-_LEAST_T1_CONTRAST = 0.25
-"""(WM - GM) / (WM - CSF): 0.4 to 0.55 in T1 scans, below 0.2 or negative in FLAIR."""
+_LEAST_T1_CONTRAST = 0.2
+"""(WM - GM) / (WM - CSF): 0.33 to 0.53 in the T1 scans tried, below 0.2 or negative in FLAIR."""
 
 _ENOUGH_ML = 20.0
 """Less of a tissue than this does not tell how bright it is."""
@@ -165,7 +165,8 @@ def _levels(values: NDArray[Any]) -> int:
 def _t1_contrast(
     t1: NDArray[Any], labels: NDArray[np.uint8], classes: Sequence[str], voxel_ml: float
 ) -> float | None:
-    masks = [labels == classes.index(name) for name in CLASS_NAMES[1:]]
+    there = t1 != t1.min()  # what was stripped is as dark as nothing else
+    masks = [(labels == classes.index(name)) & there for name in CLASS_NAMES[1:]]
     if min(np.count_nonzero(mask) for mask in masks) * voxel_ml < _ENOUGH_ML:
         return None
     csf, gm, wm = (float(np.median(t1[mask])) for mask in masks)

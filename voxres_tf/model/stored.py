@@ -66,19 +66,20 @@ def saved_step(path: Path) -> int:
 
 
 def planned_steps(path: Path) -> int:
-    """How many updates the training was to have when it wrote its state.
+    """How many updates the training was to have when it wrote its state; states of before do not
+    tell, and count as those of finished trainings.
 
     Raises:
         ModelError: if the file is not such a state.
     """
-    return _number(path, PLANNED)
+    return _number(path, PLANNED, STEP)
 
 
-def _number(path: Path, name: str) -> int:
+def _number(path: Path, *names: str) -> int:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return int(arrays[name])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            return int(arrays[next(name for name in names if name in arrays)])
+    except (OSError, ValueError, StopIteration, EOFError, BadZipFile) as error:
         rule = "a state as training wrote it"
         raise ModelError(message(path, rule, error, "start a new run")) from error
 

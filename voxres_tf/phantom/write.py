@@ -92,6 +92,8 @@ def write_phantom(
             for folder, note in (_made(out, *series) if overwrite else ())
             if any(note.get(name) != value for name, value in common.items())
         ]
+        for folder in others:
+            refuse_existing(folder, overwrite=True, inputs=files_of(heads))
         for folder, part, n, head, recipe in shown(left):
             volumes = generate_subject(size, seed, n, test=part == "TestData", head=head)
             while others:  # now that there is one to take their place
@@ -120,7 +122,8 @@ def _made(out: Path, *parts: str) -> list[tuple[Path, Any]]:
     """The folders of subjects that were made earlier, with their recipes."""
     folders = [folder for part in parts for folder in sorted((out / part).glob("*"))]
     notes = [(folder, read_note(folder / NOTE_FILE)) for folder in folders]
-    return [(folder, note) for folder, note in notes if isinstance(note, dict) and "head" in note]
+    sound = [(folder, note) for folder, note in notes if isinstance(note, dict)]
+    return [(folder, note) for folder, note in sound if isinstance(note.get("head"), dict)]
 
 
 def write_real(out: Path, *, overwrite: bool = False) -> Path:
