@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -132,7 +133,8 @@ def test_a_reference_with_classes_of_its_own(files, tmp_path):
     names = ["background", "WM", "GM", "lesion"]
     scheme = {"classes": names, "codes": {str(code): name for code, name in enumerate(names)}}
     (tmp_path / "own.json").write_text(json.dumps(scheme))
-    (tmp_path / "m.csv").write_text("subject,t1,label,scheme\nb,t1.nii.gz,b.nii.gz,own.json\n")
+    shutil.copy(labels, tmp_path / "drawn.nii.gz")
+    (tmp_path / "m.csv").write_text("subject,t1,label,scheme\nb,t1.nii.gz,drawn.nii.gz,own.json\n")
     out = tmp_path / "out.png"
     result = picture(scan, labels, "--ref", tmp_path / "m.csv", "-o", out)
     assert result.exit_code == 0, result.output
