@@ -37,7 +37,7 @@ def command(
 
     pairs = find_pairs(pred, ref, ref_coding)
     if output is not None:
-        read = [ref / MANIFEST_NAME, *(file for pair in pairs for file in pair.files)]
+        read = [ref, ref / MANIFEST_NAME, *(file for pair in pairs for file in pair.files)]
         refuse_existing(output, overwrite=overwrite, inputs=read)
     evaluation = score_pairs(pairs, protocol=protocol, coding=ref_coding)
     click.echo(table(evaluation))

@@ -36,11 +36,6 @@ FORMULAS = {ANSWER: both, FIRST_STAGE: first, SECOND_STAGE: second}
 class TwoStages:
     """Stands in for `Stages` of two networks, two channels and four maps."""
 
-    passes = (FIRST_STAGE, SECOND_STAGE)
-
-    def channels(self):
-        return {ANSWER: 2, FIRST_STAGE: 2, SECOND_STAGE: 6}
-
     def answer(self, signature, *, fuse):
         assert not fuse
         return FORMULAS[signature]
@@ -50,6 +45,7 @@ class TwoStages:
 def written(request, tmp_path_factory):
     """The contract, the reference, what was written for it, and where."""
     contract = contract_of(modalities=("t1", "flair"), filtered=False, optional=request.param)
+    contract = contract.model_copy(update={"first_stage": (contract.model,)})
     subject, folder = reference_scan(contract), tmp_path_factory.mktemp("work")
     write_cases(folder, subject, TwoStages(), contract)
     with np.load(folder / CASES_FILE) as stored:
@@ -75,8 +71,9 @@ def test_the_volume_is_answered_by_both_stages(written):
 
 
 def test_every_signature_of_tiles_gets_every_shape(written):
-    _, _, cases, _ = written
-    channels = TwoStages().channels()
+    contract, _, cases, _ = written
+    channels = contract.tile_channels
+    assert channels == {ANSWER: 2, FIRST_STAGE: 2, SECOND_STAGE: 6}
     asked = [(name, shape) for name in channels for shape in TILES]
     assert cases["signatures"].tolist() == [name for name, _ in asked]
     for n, (name, shape) in enumerate(asked):
@@ -93,11 +90,6 @@ def test_every_signature_of_tiles_gets_every_shape(written):
 
 class Bright(TwoStages):
     """Stands in for `Stages` of one network: white matter wherever a channel is bright."""
-
-    passes = (ANSWER,)
-
-    def channels(self):
-        return {ANSWER: 2}
 
     def answer(self, *_, **__):
         def shares(channels):

@@ -77,8 +77,8 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
     codes = read_codes(files.labels)
     if files.scheme is not None:
         return _of_scheme(scheme(files.scheme), codes, files.labels, protocol)
-    guessed = coding == "auto" and not _known_name(files.labels)
-    taken = _taken_for(files.labels, codes.data) if coding == "auto" else coding
+    named = coding if coding != "auto" else _by_name(files.labels)
+    taken = named or _by_codes(files.labels, codes.data)
     is_training = taken == "training"
     if is_training and coding == "auto" and protocol == "plain":
         rule = "the protocol plain takes codes 0..3"
@@ -97,7 +97,7 @@ def read_reference(files: ReferenceFiles, protocol: str, coding: str = "auto") -
         mask = read_codes(files.mask)
         require_grid(mask.grid, files.mask, codes.grid, files.labels)
         scored, knows = training.merge(mask.data, files.mask)[1], True
-    return Reference(classes, scored, codes.grid, knows, coding=taken, guessed=guessed)
+    return Reference(classes, scored, codes.grid, knows, coding=taken, guessed=named is None)
 
 
 def _of_scheme(own: LabelScheme, codes: Volume, path: Path, protocol: str) -> Reference:
@@ -174,22 +174,19 @@ def to_common_axes(
     return to_canonical(prediction.data, own), common, own
 
 
-def _known_name(path: Path) -> bool:
-    return path.name.lower().startswith((TESTING_NAME, TRAINING_NAME))
+def _by_name(path: Path) -> str | None:
+    name = path.name.lower()
+    names = {"testing": TESTING_NAME, "training": TRAINING_NAME}
+    return next((coding for coding, start in names.items() if name.startswith(start)), None)
 
 
-def _taken_for(path: Path, codes: NDArray[Any]) -> str:
-    """The coding of labels by their file's name or, failing that, by their codes."""
-    name, highest = path.name.lower(), int(codes.max())
-    if name.startswith(TESTING_NAME):
-        return "testing"
-    if name.startswith(TRAINING_NAME) or highest > 4:
-        return "training"
+def _by_codes(path: Path, codes: NDArray[Any]) -> str:
+    highest = int(codes.max())
     if highest == 4:  # a class of one's own, or white matter lesions of MRBrainS alone
         rule = "codes 0..3, or those of MRBrainS's training labels"
         then = "pass --ref-coding training for MRBrainS's, or name the scheme in a manifest"
         raise DataError(message(path, rule, "0..4, which may be either", then))
-    return "testing"
+    return "training" if highest > 4 else "testing"
 
 
 def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -47,7 +47,7 @@ def write_cases(work: Path, subject: Subject, stages: Stages, contract: Contract
 
     every = channels(raw.image)
     answers = _live(every, stages, contract)
-    cases = {"volume": answers[-1], **_tiles(every, answers, stages)}
+    cases = {"volume": answers[-1], **_tiles(every, answers, stages, contract)}
     if alone(contract):
         only_first = raw.image * np.eye(1, raw.image.shape[-1], dtype=np.float32)
         cases["alone"] = _live(channels(only_first), stages, contract)[-1]
@@ -61,7 +61,7 @@ def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
     """The live networks' answers for a volume, one per pass."""
     answers: list[Floats] = []
     tiling = Tiling(contract.patch, contract.overlap)
-    for name in stages.passes:
+    for name in contract.passes:
         seen = np.concatenate([image, *answers], axis=-1)
         network = _in_numpy(stages.answer(name, fuse=False))
         if contract.tta:
@@ -72,11 +72,13 @@ def _live(image: Floats, stages: Stages, contract: Contract) -> list[Floats]:
     return answers
 
 
-def _tiles(image: Floats, answers: Sequence[Floats], stages: Stages) -> dict[str, NDArray[Any]]:
+def _tiles(
+    image: Floats, answers: Sequence[Floats], stages: Stages, contract: Contract
+) -> dict[str, NDArray[Any]]:
     """A tile of each of `TILES` for every tile signature, with the live networks' answers."""
     names: list[str] = []
     cases: dict[str, NDArray[Any]] = {}
-    for name, channels in stages.channels().items():
+    for name, channels in contract.tile_channels.items():
         seen = np.concatenate([image, *answers], axis=-1)[..., :channels]
         answer = _in_numpy(stages.answer(name, fuse=False))
         for shape in TILES:

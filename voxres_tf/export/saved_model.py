@@ -134,17 +134,18 @@ def export_once(run: Path, output: Path) -> Path:
     return export_run(run, output)
 
 
-def serving_function(stages: Stages, signature: str) -> Any:
+def serving_function(stages: Stages, signature: str, channels: int) -> Any:
     """The traced function of a signature: input checks, then the fused networks.
 
     Args:
         stages: the networks, as trained.
-        signature: one of `stages.channels()`.
+        signature: one of `Contract.tile_channels`.
+        channels: C of its input.
 
     Returns:
         A `tf.function` from `image`, float32 [B, X, Y, Z, C], to a dict with `probabilities`.
     """
-    shape = [None, None, None, None, stages.channels()[signature]]
+    shape = [None, None, None, None, channels]
 
     def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
         # A session, which TF Serving uses, does not check fed shapes against the signature.
@@ -190,7 +191,7 @@ def _save(folder: Path, stages: Stages, contract: Contract) -> None:
     # Variables only, not the Keras models: saving their layers too would store weights twice.
     # Stored as trained: the signatures fuse them, so a training can still start from them.
     module.weights = [v.value for stage in stages.networks for v in stage.model.variables]
-    tiles = {name: serving_function(stages, name) for name in stages.channels()}
+    tiles = {name: serving_function(stages, name, c) for name, c in contract.tile_channels.items()}
     volumes = volume_functions(stages, contract)
     signatures = {**tiles, **volumes, CONTRACT: contract_function(contract)}
     tf.saved_model.save(module, str(folder), signatures=signatures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from voxres_tf.config import CASCADE_FILE, CONFIG_FILE, CascadeConfig, RunConfig
-from voxres_tf.contract import ANSWER, FIRST_STAGE, SECOND_STAGE
+from voxres_tf.contract import FIRST_STAGE, SECOND_STAGE
 from voxres_tf.export.fuse import fused
 from voxres_tf.model.network import build_network
 from voxres_tf.model.stored import Weights, load_weights, weights_file, weights_hash
@@ -48,19 +48,11 @@ class Stages:
         learned = all(stage.config.training.modality_dropout for stage in self.networks)
         return self.last.config.preprocess.modalities if learned else ()
 
-    def channels(self) -> Mapping[str, int]:
-        """Signature that takes tiles -> number of its input channels."""
-        channels = self.last.config.model.in_channels
-        if not self.first:
-            return {ANSWER: channels}
-        without = channels - self.last.config.model.context_channels
-        return {ANSWER: without, FIRST_STAGE: without, SECOND_STAGE: channels}
-
     def answer(self, signature: str, *, fuse: bool) -> Answer:
-        """The function behind a signature of `channels` (paper, section 2.3).
+        """The function behind a signature of tiles (paper, section 2.3).
 
         Args:
-            signature: its name.
+            signature: one of `Contract.tile_channels`.
             fuse: use the networks of `fuse.fused`, whose kernels are computed by this call, instead
                 of the live ones.
         """
@@ -75,11 +67,6 @@ class Stages:
             return maps
         second = _probabilities(self.last.model, fuse)
         return lambda image: second(tf.concat([image, maps(image)], axis=-1))
-
-    @property
-    def passes(self) -> tuple[str, ...]:
-        """Signatures run on a whole volume in turn; a second also sees the first one's answer."""
-        return (FIRST_STAGE, SECOND_STAGE) if self.first else (ANSWER,)
 
     def weights_hash(self) -> str:
         """SHA-256 over all weights, as little-endian float32 in the networks' order."""

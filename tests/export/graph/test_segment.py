@@ -71,11 +71,6 @@ def leaning(channels):
 class Formula:
     """Stands in for `Stages` of one network."""
 
-    passes = (ANSWER,)
-
-    def channels(self):
-        return {ANSWER: 2}
-
     def answer(self, signature, **_):
         assert signature == ANSWER
         return leaning
@@ -120,11 +115,6 @@ def test_all_roads_predict_as_the_contract_says(tmp_path, careful):
 
 class Bright:
     """Stands in for `Stages`: white matter wherever a channel is bright, the more the surer."""
-
-    passes = (ANSWER,)
-
-    def channels(self):
-        return {ANSWER: 2}
 
     def answer(self, *_, **__):
         def shares(channels):

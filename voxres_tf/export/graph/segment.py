@@ -71,7 +71,7 @@ def volume_functions(stages: Stages, contract: Contract) -> Mapping[str, Any]:
 def _probabilities(images: Tensor, stages: Stages, contract: Contract) -> Tensor:
     image = [prepare(images, contract.preprocess)]
     answer: list[Tensor] = []
-    for name in stages.passes:
+    for name in contract.passes:
         # Outside the loop over the tiles, so that the kernels are computed once per volume.
         network = stages.answer(name, fuse=True)
         if contract.tta:
